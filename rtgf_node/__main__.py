@@ -1,0 +1,5 @@
+"""`python -m rtgf_node` is `rtgf`."""
+
+from rtgf_node.cli.main import main
+
+main()

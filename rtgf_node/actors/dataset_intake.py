@@ -1,0 +1,296 @@
+"""How a sanctions list gets in: fetched or pushed, read, gated, kept by content.
+
+A file replaces the held one only if it can be read, is authentic as far as the configuration asks,
+and is plausible. An implausible one is quarantined and the last good one stays in force until its
+own maximum age; an operator may release it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from decimal import Decimal
+from typing import NamedTuple
+
+import structlog
+import trio
+
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.messages import AcceptDataset, RecordRefusal
+from rtgf_node.config import DatasetConfig
+from rtgf_node.core import base64url, digests, keys
+from rtgf_node.core.canonical_json import canonical_bytes
+from rtgf_node.core.clock import Clock
+from rtgf_node.core.lists import plausibility, record_file
+from rtgf_node.core.lists.readers import READERS
+from rtgf_node.core.lists.record import ReadResult, content_digest
+from rtgf_node.core.times import to_text
+from rtgf_node.egress import Egress, Fetched
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.commands import RecordDataset
+from rtgf_node.store import Store
+from rtgf_node.store.intake_store import DatasetRow
+from rtgf_node.telemetry import Metrics
+from rtgf_node.wire import FetchItem, IntakeAnswer
+
+log = structlog.get_logger(__name__)
+
+
+class Examined(NamedTuple):
+    """A file that could be read: what to record, and why it is not plausible, if so."""
+
+    record: RecordDataset
+    unreadable: int
+    implausible: RtgfError | None
+
+
+class _Arrived(NamedTuple):
+    """A file as it came: its parts, and what a later conditional fetch needs."""
+
+    parts: dict[str, bytes]
+    evidence: bytes | None
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class DatasetIntake:
+    """Fetches, reads and gates datasets for the fetcher actor."""
+
+    def __init__(
+        self,
+        *,
+        registry: Mailbox,
+        egress: Egress,
+        store: Store,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._registry = registry
+        self._egress = egress
+        self._store = store
+        self._clock = clock
+        self._metrics = metrics
+        self._waiting: dict[str, tuple[Examined, str]] = {}
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Dataset name to the reason why its newest file is not in force."""
+        return {name: reason for name, (_, reason) in self._waiting.items()}
+
+    async def fetch(self, dataset: DatasetConfig, *, actor: str) -> FetchItem:
+        """Fetch a dataset now. Whatever goes wrong is in the item, and recorded."""
+        started = trio.current_time()
+        try:
+            arrived = await self._arrive(dataset)
+            if arrived is None:
+                return await self._confirm(dataset.name, actor)
+            examined = await self._examine(dataset, arrived)
+            return await self._decide(dataset.name, examined, actor)
+        except RtgfError as error:
+            if error.code is Code.RTGF_SANCTIONS_HASH_MISMATCH:
+                self._metrics.hash_mismatch()
+            await self._record_refusal(dataset.name, "", error)
+            return FetchItem(
+                source=dataset.name,
+                outcome="refused",
+                subject=dataset.name,
+                code=error.code.name,
+                detail=str(error),
+            )
+        finally:
+            self._metrics.fetched(dataset.provider, trio.current_time() - started)
+
+    async def push(self, dataset: DatasetConfig, body: bytes, *, actor: str) -> IntakeAnswer:
+        """Take in a file that was sent, through the same checks as a fetched one.
+
+        Raises:
+          RtgfError: why it is refused or quarantined.
+        """
+        try:
+            if len(dataset.parts()) > 1:
+                raise RtgfError(
+                    Code.RTGF_INPUT_INVALID, f"{dataset.name} has several files and is fetched only"
+                )
+            if dataset.authenticity != "tls_only":
+                raise RtgfError(
+                    Code.RTGF_SANCTIONS_UNSIGNED,
+                    f"{dataset.name} needs a {dataset.authenticity} file, which a push cannot show",
+                )
+            examined = await self._examine(dataset, _Arrived({"": body}, None))
+            if examined.implausible is not None:
+                self._quarantine(dataset.name, examined)
+                raise examined.implausible
+        except RtgfError as error:
+            await self._record_refusal(dataset.name, digests.sha256(body), error)
+            raise
+        return await self._put_in_force(dataset.name, examined, actor)
+
+    async def release(self, dataset: DatasetConfig, *, actor: str) -> IntakeAnswer:
+        """Put a quarantined file in force on an operator's word; the dataset event names them.
+
+        Raises:
+          RtgfError: RTGF_NOT_FOUND if nothing of that name is in quarantine.
+        """
+        if dataset.name not in self._waiting:
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"nothing of {dataset.name} is in quarantine")
+        examined, _ = self._waiting[dataset.name]
+        return await self._put_in_force(dataset.name, examined, actor)
+
+    async def _arrive(self, dataset: DatasetConfig) -> _Arrived | None:
+        """Fetch every part; None when the provider says that nothing changed."""
+        held = self._store.intake.newest_dataset(dataset.name)
+        known = held if dataset.uri is not None and held and held.uri == dataset.uri else None
+        parts: dict[str, bytes] = {}
+        fetched = Fetched(None, None, None)
+        for part, uri in sorted(dataset.parts().items()):
+            fetched = await self._egress.get(
+                uri,
+                etag=known.etag if known else None,
+                last_modified=known.last_modified if known else None,
+            )
+            if fetched.body is None:
+                return None
+            parts[part] = fetched.body
+        evidence = None
+        if dataset.checksum_uri is not None:
+            evidence = (await self._egress.get(dataset.checksum_uri)).body
+        return _Arrived(parts, evidence, fetched.etag, fetched.last_modified)
+
+    async def _confirm(self, name: str, actor: str) -> FetchItem:
+        held = self._store.intake.newest_dataset(name)
+        assert held is not None
+        members = {name: getattr(held, name) for name in RecordDataset.__struct_fields__ if name != "event"}
+        members["retrieved_at"] = self._clock.now()
+        await self._registry.ask(
+            AcceptDataset(record=RecordDataset(**members, event=b""), actor=actor)
+        )
+        return FetchItem(
+            source=name,
+            outcome="unchanged",
+            subject=f"{name}:{held.version}",
+            records=held.record_count,
+            raw_sha256=held.raw_sha256,
+            content_sha256=held.content_sha256,
+        )
+
+    async def _examine(self, dataset: DatasetConfig, arrived: _Arrived) -> Examined:
+        held = self._store.intake.newest_dataset(dataset.name)
+        return await trio.to_thread.run_sync(
+            self._read, dataset, arrived, held, self._clock.now()
+        )
+
+    def _read(
+        self, dataset: DatasetConfig, arrived: _Arrived, held: DatasetRow | None, now: int
+    ) -> Examined:
+        """Check, parse and keep one file; runs in a thread."""
+        raw = _raw(arrived.parts)
+        signature_state = _authentic(dataset, raw, arrived.evidence)
+        reader = READERS[dataset.reader]
+        single = arrived.parts.get("")
+        result: ReadResult = reader.read(single if single is not None else arrived.parts)
+        body = record_file.write(
+            result.records, reader=dataset.reader, version=reader.READER_VERSION
+        )
+        implausible = None
+        try:
+            plausibility.check(
+                count=len(result.records),
+                published=result.published,
+                held_count=held.record_count if held else None,
+                held_published=held.published if held else None,
+                limits=plausibility.Limits(
+                    min_records=dataset.min_records,
+                    max_records=dataset.max_records,
+                    max_shrink=Decimal(dataset.max_shrink),
+                ),
+            )
+        except RtgfError as error:
+            implausible = error
+        self._store.objects.put(raw)
+        record = RecordDataset(
+            name=dataset.name,
+            version=f"{to_text(now)[:10]}-{digests.sha256(raw)[7:15]}",
+            provider=dataset.provider,
+            reader=dataset.reader,
+            raw_sha256=digests.sha256(raw),
+            content_sha256=content_digest(
+                result.records, dataset.reader, reader.READER_VERSION
+            ),
+            records_sha256=self._store.objects.put(body),
+            record_count=len(result.records),
+            published=result.published,
+            retrieved_at=now,
+            uri=dataset.uri or "",
+            etag=arrived.etag,
+            last_modified=arrived.last_modified,
+            signature_state=signature_state,
+            event=b"",
+        )
+        return Examined(record, len(result.unreadable), implausible)
+
+    async def _decide(self, name: str, examined: Examined, actor: str) -> FetchItem:
+        record, reason = examined.record, examined.implausible
+        if reason is None:
+            outcome = (await self._put_in_force(name, examined, actor)).outcome
+        else:
+            outcome = "quarantined"
+            self._quarantine(name, examined)
+            await self._record_refusal(name, record.raw_sha256, reason)
+        return FetchItem(
+            source=name,
+            outcome=outcome,
+            subject=f"{name}:{record.version}",
+            records=record.record_count,
+            unreadable=examined.unreadable,
+            raw_sha256=record.raw_sha256,
+            content_sha256=record.content_sha256,
+            code=reason.code.name if reason else None,
+            detail=str(reason) if reason else "",
+        )
+
+    def _quarantine(self, name: str, examined: Examined) -> None:
+        self._waiting[name] = (examined, str(examined.implausible))
+        log.warning("dataset_quarantined", dataset=name, detail=str(examined.implausible))
+
+    async def _put_in_force(self, name: str, examined: Examined, actor: str) -> IntakeAnswer:
+        taken = await self._registry.ask(AcceptDataset(record=examined.record, actor=actor))
+        self._waiting.pop(name, None)
+        return taken
+
+    async def _record_refusal(self, name: str, digest: str, error: RtgfError) -> None:
+        await self._registry.ask(
+            RecordRefusal(code=error.code.name, subject=name, digest=digest, detail=str(error))
+        )
+
+
+def _raw(parts: dict[str, bytes]) -> bytes:
+    """Return the bytes that stand for the file: itself, or a manifest of its parts' digests."""
+    if list(parts) == [""]:
+        return parts[""]
+    return canonical_bytes({part: digests.sha256(body) for part, body in parts.items()})
+
+
+def _authentic(dataset: DatasetConfig, raw: bytes, evidence: bytes | None) -> str:
+    """Return the signature state to record.
+
+    Raises:
+      RtgfError: RTGF_SANCTIONS_UNSIGNED when a signature is due and none, or a wrong one, came;
+        RTGF_SANCTIONS_HASH_MISMATCH when the published checksum is another.
+    """
+    if dataset.authenticity == "signed":
+        try:
+            signature = base64url.decode((evidence or b"").strip().decode("ascii"))
+            keys.verify_signature(base64url.decode(dataset.key or ""), raw, signature)
+        except (RtgfError, UnicodeDecodeError) as error:
+            raise RtgfError(
+                Code.RTGF_SANCTIONS_UNSIGNED,
+                f"{dataset.name} must be signed by its pinned key, and is not",
+            ) from error
+    elif dataset.authenticity == "checksum":
+        stated = (evidence or b"").split(maxsplit=1)
+        found = digests.sha256(raw).removeprefix("sha256:").encode()
+        if not stated or not hmac.compare_digest(stated[0].lower(), found):
+            raise RtgfError(
+                Code.RTGF_SANCTIONS_HASH_MISMATCH,
+                f"{dataset.name} does not have the checksum that its publisher states",
+            )
+    return dataset.authenticity

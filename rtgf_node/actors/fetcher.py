@@ -1,0 +1,94 @@
+"""The fetcher actor: goes where the rules and the lists are published, by schedule or when asked.
+
+Only what passed every check goes on to the registry; what did not is refused with its code, counted
+and recorded (`snapshot_intake`, `dataset_intake`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import trio
+
+from rtgf_node.actors.dataset_intake import DatasetIntake
+from rtgf_node.actors.mailbox import Envelope, Mailbox
+from rtgf_node.actors.messages import Fetch, PushDataset, PushSnapshot, ReleaseQuarantine
+from rtgf_node.actors.snapshot_intake import SnapshotIntake
+from rtgf_node.config import DatasetConfig, SourceConfig
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire import FetchAnswer, FetchItem
+
+
+class FetcherActor:
+    """Owns the schedule of sources and lists."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        snapshots: SnapshotIntake,
+        datasets: DatasetIntake,
+        source_configs: Sequence[SourceConfig],
+        dataset_configs: Sequence[DatasetConfig],
+    ) -> None:
+        self._mailbox = mailbox
+        self._snapshots = snapshots
+        self._datasets = datasets
+        self._sources = {source.name: source for source in source_configs}
+        self._lists = {dataset.name: dataset for dataset in dataset_configs}
+        self._due: dict[str, float] = {}
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Dataset name to the reason why its newest file is not in force."""
+        return self._datasets.quarantined
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Answer requests, and fetch what is due, until cancelled."""
+        for name in (*self._sources, *self._lists):
+            self._schedule(name)
+        task_status.started()
+        while True:
+            envelope: Envelope | None = None
+            with trio.move_on_at(min(self._due.values(), default=math.inf)):
+                envelope = await self._mailbox.receive()
+            if envelope is None:
+                await self._fetch_one(min(self._due, key=self._due.__getitem__), "schedule")
+            else:
+                await self._serve(envelope)
+
+    async def _serve(self, envelope: Envelope) -> None:
+        with self._mailbox.answering(envelope):
+            match envelope.request:
+                case Fetch(source, actor):
+                    names = [*self._sources, *self._lists] if source is None else [source]
+                    items: list[FetchItem] = []
+                    for name in names:
+                        items += await self._fetch_one(name, actor)
+                    envelope.reply(FetchAnswer(items=items))
+                case PushSnapshot(body, actor):
+                    envelope.reply(await self._snapshots.take(body, source="push", actor=actor))
+                case PushDataset(name, body, actor):
+                    envelope.reply(await self._datasets.push(self._list(name), body, actor=actor))
+                case ReleaseQuarantine(name, actor):
+                    envelope.reply(await self._datasets.release(self._list(name), actor=actor))
+                case unknown:
+                    raise TypeError(f"not a fetcher request: {unknown!r}")
+
+    async def _fetch_one(self, name: str, actor: str) -> list[FetchItem]:
+        if name in self._sources:
+            self._schedule(name)
+            return await self._snapshots.fetch(self._sources[name], actor=actor)
+        dataset = self._list(name)
+        self._schedule(name)
+        return [await self._datasets.fetch(dataset, actor=actor)]
+
+    def _list(self, name: str) -> DatasetConfig:
+        if name not in self._lists:
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"no source and no dataset is named {name!r}")
+        return self._lists[name]
+
+    def _schedule(self, name: str) -> None:
+        every = (self._sources.get(name) or self._lists[name]).schedule_seconds
+        self._due[name] = trio.current_time() + every

@@ -1,0 +1,146 @@
+"""Everything one actor may ask another: the node's vocabulary on one page.
+
+A request names its reply type, so `await log.ask(Commit(command))` is known to the type checker to
+give an `Outcome`. Cancelling the asker does not undo a request: every operation is idempotent.
+Requests go one way, fetcher -> compiler -> registry -> log; news comes back as what was applied.
+"""
+
+from __future__ import annotations
+
+from rtgf_node.actors.mailbox import Request
+from rtgf_node.replication.commands import Command, Outcome, RecordDataset
+from rtgf_node.wire import BuildAnswer, Document, FetchAnswer, IntakeAnswer, RevokeAnswer
+
+# --- log ----------------------------------------------------------------------------------------
+
+
+class Commit(Request[Outcome], frozen=True):
+    """Apply a command. Answered when it is durable and every subscriber has applied it."""
+
+    command: Command
+
+
+# --- registry -----------------------------------------------------------------------------------
+
+
+class AcceptSnapshot(Request[IntakeAnswer], frozen=True):
+    """Hold a snapshot whose signatures were checked. The same bytes again change nothing.
+
+    Raises:
+      RTGF_POL_MATRIX_STALE: an older or equal version with other bytes.
+    """
+
+    body: bytes
+    source: str
+    actor: str
+
+
+class AcceptDataset(Request[IntakeAnswer], frozen=True):
+    """Hold a dataset version that was read, passed its gate and is in the object store.
+
+    The command's `event` is filled in here; the caller leaves it empty.
+    """
+
+    record: RecordDataset
+    actor: str
+
+
+class RecordRefusal(Request[None], frozen=True):
+    """Count and keep a refused intake: code, what it was, and why. Nothing else changes."""
+
+    code: str
+    subject: str
+    digest: str
+    detail: str
+
+
+class Publish(Request[Outcome], frozen=True):
+    """Log a build and its signed tokens, and serve them: all or nothing."""
+
+    build_id: str
+    manifest: bytes
+    tokens: tuple[bytes, ...]
+    accepted_conflicts: tuple[Document, ...]
+    actor: str
+
+
+# --- revocation ---------------------------------------------------------------------------------
+
+
+class ChangeStatus(Request[RevokeAnswer], frozen=True):
+    """Revoke or reinstate tokens, with everything that rests on them, all or nothing.
+
+    `items` are `(token id, URI or jti, reason)`; `status` is `revoked` or `valid`.
+    """
+
+    items: tuple[tuple[str, str], ...]
+    status: str
+    actor: str
+
+
+class RevocationList(Request[Document], frozen=True):
+    """The signed list of status changes after epoch `since`, of tokens of `type` or of all."""
+
+    since: int
+    type: str | None
+
+
+# --- verifier -----------------------------------------------------------------------------------
+
+
+class PrepareDatasets(Request[None], frozen=True):
+    """Have a name index ready for each of these content digests, so that tokens which rest on
+    them can be decided from the moment they are published.
+    """
+
+    content_digests: tuple[str, ...]
+
+
+# --- compiler -----------------------------------------------------------------------------------
+
+
+class Compile(Request[BuildAnswer], frozen=True):
+    """Start a build of whatever is due; answered with its id once it is planned."""
+
+    jurisdictions: tuple[str, ...] | None
+    domains: tuple[str, ...] | None
+    accept_conflicts: bool
+    actor: str
+
+
+class BuildStatus(Request[BuildAnswer], frozen=True):
+    """Where a build stands. Raises RTGF_NOT_FOUND for one that is not remembered."""
+
+    build_id: str
+
+
+# --- fetcher ------------------------------------------------------------------------------------
+
+
+class Fetch(Request[FetchAnswer], frozen=True):
+    """Fetch one source, or all of them, now."""
+
+    source: str | None
+    actor: str
+
+
+class PushSnapshot(Request[IntakeAnswer], frozen=True):
+    """Take in a snapshot that an authority sent, checked exactly as a fetched one is."""
+
+    body: bytes
+    actor: str
+
+
+class PushDataset(Request[IntakeAnswer], frozen=True):
+    """Take in a dataset file that was sent for the configured dataset `name`."""
+
+    name: str
+    body: bytes
+    actor: str
+
+
+class ReleaseQuarantine(Request[IntakeAnswer], frozen=True):
+    """Put the quarantined file of dataset `name` in force on an operator's word."""
+
+    name: str
+    actor: str

@@ -1,0 +1,155 @@
+"""The revocation actor: what is withdrawn, in which order, and the signed list that says so."""
+
+from __future__ import annotations
+
+import trio
+
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.messages import ChangeStatus, Commit, RevocationList
+from rtgf_node.core import jose, times
+from rtgf_node.core.clock import Clock
+from rtgf_node.core.keys import Signer
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication import commands
+from rtgf_node.store import Store
+from rtgf_node.store.revocation_store import RevocationRow, Status
+from rtgf_node.telemetry import Metrics
+from rtgf_node.wire import Document, RevocationEntry, RevokeAnswer
+
+REASONS = frozenset(
+    {
+        "key_compromise",
+        "superseded",
+        "policy_withdrawn",
+        "issued_in_error",
+        "corridor_suspended",
+        "cessation",
+    }
+)
+"""Why a token may be withdrawn; only `corridor_suspended` can be lifted again."""
+
+LIST_TYP = "rtgf-revocations+jws"
+LISTS_KEPT = 256
+"""Signed lists remembered, by epoch and question; each is signed once and served many times."""
+
+
+class RevocationActor:
+    """Owns revEpoch. It grows by one with every committed change and never goes back."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        log: Mailbox,
+        store: Store,
+        signer: Signer,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._mailbox = mailbox
+        self._log = log
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._metrics = metrics
+        self._lists: dict[tuple[int, int, int, str | None], Document] = {}
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Answer requests until cancelled."""
+        self._metrics.revocation_epoch.set(self._store.revocation.rev_epoch())
+        task_status.started()
+        async for envelope in self._mailbox:
+            with self._mailbox.answering(envelope):
+                match envelope.request:
+                    case ChangeStatus() as request:
+                        envelope.reply(await self._change(request))
+                    case RevocationList(since, type_):
+                        envelope.reply(self._list(since, type_))
+                    case unknown:
+                        raise TypeError(f"not a revocation request: {unknown!r}")
+
+    async def _change(self, request: ChangeStatus) -> RevokeAnswer:
+        entries = []
+        for number, (reference, reason) in enumerate(request.items):
+            if reason not in REASONS:
+                raise RtgfError(
+                    Code.RTGF_INPUT_INVALID,
+                    f"{reason!r} is no reason for a revocation; one of {', '.join(sorted(REASONS))}",
+                    pointer=f"/items/{number}/reason",
+                )
+            token_id = self._token_id(reference, pointer=f"/items/{number}/token")
+            entries.append(
+                commands.RevokeEntry(
+                    token_id=token_id, status=_status(request.status, reason), reason=reason
+                )
+            )
+        outcome = await self._log.ask(
+            Commit(
+                commands.Revoke(
+                    entries=tuple(entries), at=self._clock.now(), actor=request.actor
+                )
+            )
+        )
+        self._metrics.revocation_epoch.set(outcome.rev_epoch)
+        return RevokeAnswer(
+            revEpoch=outcome.rev_epoch, entries=[_entry(row) for row in outcome.revocations]
+        )
+
+    def _token_id(self, reference: str, *, pointer: str) -> str:
+        """Resolve a token id, a token URI or a jti."""
+        registry = self._store.registry
+        found = registry.by_jti(reference) or registry.find(reference)
+        if found is None:
+            raise RtgfError(
+                Code.RTGF_VERIFY_TOKEN_NOT_FOUND, f"no token {reference!r} here", pointer=pointer
+            )
+        return found.token.token_id
+
+    def _list(self, since: int, type_: str | None) -> Document:
+        epoch, size = self._store.revocation.rev_epoch(), self._store.log.size
+        key = (epoch, size, since, type_)
+        if key not in self._lists:
+            if len(self._lists) >= LISTS_KEPT:
+                self._lists.clear()
+            rows = [
+                row
+                for row in self._store.revocation.since(since)
+                if type_ is None or row.token_id.partition(":")[0] == type_
+            ]
+            entries: list[Document] = []
+            for row in rows:
+                members = {
+                    "token_id": row.token_id,
+                    "jti": row.jti,
+                    "status": row.status,
+                    "reason": row.reason,
+                    "revEpoch": row.rev_epoch,
+                    "at": times.to_text(row.at),
+                }
+                if row.root_token is not None:
+                    members["root"] = row.root_token
+                entries.append(members)
+            self._lists[key] = jose.sign_document(
+                {"revEpoch": epoch, "treeSize": size, "since": since, "entries": entries},
+                [self._signer],
+                typ=LIST_TYP,
+            )
+        return self._lists[key]
+
+
+def _status(wanted: str, reason: str) -> Status:
+    if wanted == "valid":
+        return "valid"
+    return "suspended" if reason == "corridor_suspended" else "invalid"
+
+
+def _entry(row: RevocationRow) -> RevocationEntry:
+    return RevocationEntry(
+        token_id=row.token_id,
+        jti=row.jti,
+        status=row.status,
+        reason=row.reason,
+        revEpoch=row.rev_epoch,
+        at=times.to_text(row.at),
+        root=row.root_token,
+    )

@@ -1,0 +1,282 @@
+"""The verifier actor: answers from memory, kept fresh by what was applied.
+
+`verify`, `evaluate` and `revoked` are plain calls: no mailbox, no thread, no database on the way of
+a warm answer. The memory is loaded from the store at start, changed by the feed of applied commands
+before the asker of a change hears of it, and unavailable (fails closed) while it is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import NamedTuple
+
+import msgspec
+import trio
+
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.messages import PrepareDatasets
+from rtgf_node.core import canonical_json, times, tokens, verification
+from rtgf_node.core.clock import Clock
+from rtgf_node.core.keys import KeySet
+from rtgf_node.core.lists import record_file
+from rtgf_node.core.lists.screening import NameIndex
+from rtgf_node.core.policy import explain
+from rtgf_node.core.trust import TrustState
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication import commands
+from rtgf_node.replication.commands import Applied, Outcome
+from rtgf_node.replication.replicator import Replicator, Subscription
+from rtgf_node.store import Store
+from rtgf_node.store.objects import ObjectStore
+from rtgf_node.telemetry import Metrics
+from rtgf_node.wire import (
+    EvaluateAnswer,
+    EvaluateRequest,
+    VerifyAnswer,
+    VerifyRequest,
+    decode_body,
+)
+
+CACHE_LIMIT = 20_000
+"""Verdicts remembered, about 1 KB each."""
+
+CLOCK_OPERATORS = frozenset({"NOW", "AGE_LT_DAYS"})
+"""Operators whose result moves with time: a decision that used them is not remembered."""
+
+
+class Remembered(NamedTuple):
+    """A verdict, good while nothing was applied and no boundary of time was passed."""
+
+    version: int
+    until: int
+    answer: bytes
+    result: str
+
+
+class VerifierActor:
+    """Owns the memory that verdicts are given from."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        replicator: Replicator,
+        store: Store,
+        required: tuple[str, ...],
+        max_age_seconds: dict[str, int],
+        max_staleness_seconds: float,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._mailbox = mailbox
+        self._replicator = replicator
+        self._store = store
+        self._required = required
+        self._max_age = max_age_seconds
+        self._max_staleness = max_staleness_seconds
+        self._clock = clock
+        self._metrics = metrics
+        self._state: TrustState | None = None
+        self._version = 0
+        self._cache: OrderedDict[bytes, Remembered] = OrderedDict()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Load, follow what is applied, prepare lists on request; until cancelled."""
+        subscription = self._replicator.feed.subscribe("verifier", self._apply)
+        try:
+            self._state = await self._load()
+            task_status.started()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_crash_with, subscription)
+                async for envelope in self._mailbox:
+                    with self._mailbox.answering(envelope):
+                        match envelope.request:
+                            case PrepareDatasets(content_digests):
+                                envelope.reply(await self._prepare(content_digests))
+                            case unknown:
+                                raise TypeError(f"not a verifier request: {unknown!r}")
+        finally:
+            # A memory that no longer follows must not answer.
+            self._state = None
+            self._replicator.feed.unsubscribe(subscription)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the memory is whole and fresh."""
+        return self._state is not None and not self._stale()
+
+    @property
+    def fresh_until(self) -> dict[str, int]:
+        """By dataset name, when it becomes too old to decide with."""
+        return dict(self._state.fresh_until) if self._state is not None else {}
+
+    def verify(self, body: bytes) -> bytes:
+        """Return the canonical bytes of the answer to a `POST /verify` body.
+
+        Raises:
+          RtgfError: the body cannot be answered with a verdict; see `verification.verify`.
+        """
+        state, now = self._fresh_state(), self._clock.now()
+        key = hashlib.sha256(body).digest()
+        known = self._cache.get(key)
+        if known is not None and known.version == self._version and now < known.until:
+            self._metrics.verify_cache(hit=True)
+            self._metrics.verified(known.result)
+            return known.answer
+        self._metrics.verify_cache(hit=False)
+        request = decode_body(body, VerifyRequest)
+        answer = verification.verify(request, state, at=now, required=self._required)
+        encoded = canonical_json.canonical_bytes(msgspec.to_builtins(answer))
+        result = "valid" if answer.valid else answer.reason or "invalid"
+        self._metrics.verified(result)
+        until = self._until(request, answer, state, now)
+        if until > now:
+            self._cache[key] = Remembered(self._version, until, encoded, result)
+            if len(self._cache) > CACHE_LIMIT:
+                self._cache.popitem(last=False)
+        return encoded
+
+    def evaluate(self, body: bytes, *, explained: bool) -> EvaluateAnswer:
+        """Return the decision to a `POST /evaluate` body.
+
+        Raises:
+          RtgfError: as `verify`; also when the token is not valid, for then it decides nothing.
+        """
+        state = self._fresh_state()
+        request = decode_body(body, EvaluateRequest)
+        at = times.parse(request.at) if request.at is not None else self._clock.now()
+        checked = verification.resolve(request, state, at=at)
+        if checked.reason is not None:
+            raise RtgfError(
+                Code.RTGF_CONFLICT,
+                f"{checked.token.token_id} is not valid ({checked.reason.name}) and decides nothing",
+                pointer="/token",
+            )
+        decision = verification.evaluate(checked.token, request.context, state, at=at)
+        text = explain.text(decision, checked.token.predicate_set or []) if explained else None
+        return EvaluateAnswer(
+            decision=decision.decision,
+            error=decision.error,
+            reasons=list(decision.reasons),
+            controls=list(decision.controls),
+            trace=decision.trace,
+            trace_digest=decision.trace_digest,
+            revEpoch=state.rev_epoch,
+            explanation=text,
+        )
+
+    def withdrawn(self, token_id: str) -> bool:
+        """Tell whether a token is revoked or suspended now."""
+        return self._fresh_state().withdrawn(token_id, at=self._clock.now())
+
+    def _stale(self) -> bool:
+        return self._replicator.staleness_seconds() > self._max_staleness
+
+    def _fresh_state(self) -> TrustState:
+        if self._state is None:
+            raise RtgfError(Code.RTGF_VERIFY_UNAVAILABLE, "the verifier is loading; try again")
+        self._state.stale = self._stale()
+        return self._state
+
+    def _until(
+        self, request: VerifyRequest, answer: VerifyAnswer, state: TrustState, now: int
+    ) -> int:
+        """Return the next instant at which time alone could change the answer."""
+        if request.at is not None or state.stale:
+            return now
+        boundaries = [*state.fresh_until.values()] if request.context is not None else []
+        for verdict in answer.tokens:
+            held = state.find(verdict.uri.removeprefix("urn:rtgf:token:"))
+            if held is None:
+                return now
+            token = held.token
+            plan = token.eval_plan or {}
+            moving = {op for step in plan.get("sequence", ()) for op in step["ops"]}
+            if request.context is not None and moving & CLOCK_OPERATORS:
+                return now
+            boundaries += [token.nbf - times.SKEW_SECONDS, token.exp + times.SKEW_SECONDS + 1]
+        boundaries += [boundary for key in state.keys for boundary in (key.expires_at,)]
+        return min((boundary for boundary in boundaries if boundary > now), default=now)
+
+    async def _load(self) -> TrustState:
+        """Read the whole memory from the store, then build the name indexes off the loop."""
+        state = TrustState()
+        self._version += 1
+        registry, revocation = self._store.registry, self._store.revocation
+        now, in_use = self._clock.now(), set[str]()
+        documents = self._store.keys.documents()
+        if documents is not None:
+            state.keys = KeySet.from_jwks(canonical_json.parse(documents.jwks))
+        for issued in registry.tokens():
+            token = tokens.parse(issued.token.body)
+            state.add(token, leaf_index=issued.leaf_index)
+            if issued.token.exp >= now:
+                in_use.update(entry.content_sha256 for entry in token.evidence.datasets)
+        for change in revocation.current():
+            state.set_status(change.token_id, change.status, at=change.at)
+        state.rev_epoch = revocation.rev_epoch()
+        head = self._store.log.latest_head()
+        state.tree_size = head.tree_size if head is not None else 0
+        for dataset in self._store.intake.newest_datasets():
+            self._note_age(state, dataset.name, dataset.checked_at)
+        for digest in sorted(in_use):
+            state.screens[digest] = await self._index(digest)
+        return state
+
+    async def _prepare(self, content_digests: tuple[str, ...]) -> None:
+        state = self._fresh_state()
+        for digest in content_digests:
+            if digest not in state.screens:
+                state.screens[digest] = await self._index(digest)
+
+    async def _index(self, content_digest: str) -> NameIndex:
+        """Build the name index of one dataset version in a thread."""
+        row = self._store.intake.dataset_by_content(content_digest)
+        if row is None:
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"no dataset {content_digest} is held")
+        return await trio.to_thread.run_sync(
+            _build_index, self._store.objects, row.records_sha256, content_digest
+        )
+
+    def _apply(self, applied: Applied) -> None:
+        """Follow one applied command. Runs between two verdicts, never during one."""
+        state = self._state
+        if state is None or not isinstance(applied.outcome, Outcome):
+            return
+        self._version += 1
+        match applied.command:
+            case commands.PublishBuild() as build:
+                # The first entry is the build's own.
+                indexes = applied.outcome.leaf_indexes[1:]
+                for row, index in zip(build.tokens, indexes, strict=True):
+                    state.add(tokens.parse(row.body), leaf_index=index)
+            case commands.Revoke():
+                for change in applied.outcome.revocations:
+                    state.set_status(change.token_id, change.status, at=change.at)
+                state.rev_epoch = applied.outcome.rev_epoch
+            case commands.SignedHead() as head:
+                state.tree_size = head.tree_size
+            case commands.RecordKeys() as keys:
+                state.keys = KeySet.from_jwks(canonical_json.parse(keys.jwks))
+            case commands.RecordDataset() as dataset:
+                self._note_age(state, dataset.name, dataset.retrieved_at)
+            case commands.ConfirmDataset() as confirmed:
+                self._note_age(state, confirmed.name, confirmed.at)
+            case _:
+                pass
+
+    def _note_age(self, state: TrustState, name: str, checked_at: int) -> None:
+        if name in self._max_age:
+            state.fresh_until[name] = checked_at + self._max_age[name]
+
+
+async def _crash_with(subscription: Subscription) -> None:
+    """End the actor when its memory could not follow: it is started again and loads anew."""
+    await subscription.failed.wait()
+    raise RuntimeError("the verifier's memory lost its way") from subscription.error
+
+
+def _build_index(objects: ObjectStore, records_sha256: str, content_sha256: str) -> NameIndex:
+    body = objects.get(records_sha256)
+    return NameIndex.build(record_file.read(body, content_sha256=content_sha256))

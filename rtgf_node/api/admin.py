@@ -1,0 +1,130 @@
+"""The privileged routes: who may do what stands in the configuration, by certificate."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, request
+
+from rtgf_node.actors.messages import (
+    BuildStatus,
+    ChangeStatus,
+    Compile,
+    Fetch,
+    PushDataset,
+    PushSnapshot,
+    ReleaseQuarantine,
+)
+from rtgf_node.api.answers import document
+from rtgf_node.api.desk import Desk
+from rtgf_node.api.parameters import Query
+from rtgf_node.api.verify import json_body
+from rtgf_node.core import base64url, times
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.settings import Role
+from rtgf_node.wire import CompileRequest, KeyAnswer, RevokeRequest, decode_body
+
+REVOKE_MAX = 1000
+"""Tokens in one call, all or nothing."""
+
+
+def routes(desk: Desk) -> Blueprint:
+    """Return the routes."""
+    blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+
+    def caller(*roles: Role) -> str:
+        """Return who calls, who must have one of `roles`."""
+        return desk.access.require(request.scope, *roles)
+
+    @blueprint.post("/snapshots")
+    async def push_snapshot() -> Response:
+        Query()
+        actor = caller("regulator")
+        taken = await desk.fetcher.ask(PushSnapshot(body=await json_body(), actor=actor))
+        return document(taken, status=201 if taken.outcome == "accepted" else 200)
+
+    @blueprint.post("/datasets/<name>")
+    async def push_dataset(name: str) -> Response:
+        Query()
+        actor = caller("regulator")
+        body = await request.get_data(as_text=False)
+        taken = await desk.fetcher.ask(PushDataset(name=name, body=body, actor=actor))
+        return document(taken, status=201 if taken.outcome == "accepted" else 200)
+
+    @blueprint.post("/datasets/<name>/release")
+    async def release(name: str) -> Response:
+        Query()
+        actor = caller("operator")
+        return document(await desk.fetcher.ask(ReleaseQuarantine(name=name, actor=actor)))
+
+    @blueprint.post("/fetch")
+    @blueprint.post("/fetch/<source>")
+    async def fetch(source: str | None = None) -> Response:
+        Query()
+        actor = caller("operator")
+        return document(await desk.fetcher.ask(Fetch(source=source, actor=actor)))
+
+    @blueprint.post("/compile")
+    async def compile_() -> Response:
+        Query()
+        actor = caller("operator", "approver")
+        wanted = decode_body(await json_body(), CompileRequest)
+        if wanted.accept_conflicts:
+            # Corridors whose rules differ are published on an approver's word only.
+            caller("approver")
+        started = await desk.compiler.ask(
+            Compile(
+                jurisdictions=_some(wanted.jurisdictions),
+                domains=_some(wanted.domains),
+                accept_conflicts=wanted.accept_conflicts,
+                actor=actor,
+            )
+        )
+        return document(started, status=202)
+
+    @blueprint.get("/builds/<build_id>")
+    async def build(build_id: str) -> Response:
+        Query()
+        caller("operator", "approver", "auditor")
+        return document(await desk.compiler.ask(BuildStatus(build_id=build_id)))
+
+    @blueprint.post("/revoke", defaults={"status": "revoked"})
+    @blueprint.post("/reinstate", defaults={"status": "valid"})
+    async def change_status(status: str) -> Response:
+        Query()
+        actor = caller("operator")
+        items = decode_body(await json_body(), RevokeRequest).items
+        if not 1 <= len(items) <= REVOKE_MAX:
+            raise RtgfError(
+                Code.RTGF_VERIFY_BAD_REQUEST, f"name 1 to {REVOKE_MAX} tokens", pointer="/items"
+            )
+        pairs = tuple((item.token, item.reason) for item in items)
+        change = ChangeStatus(items=pairs, status=status, actor=actor)
+        return document(await desk.revocation.ask(change))
+
+    @blueprint.get("/status")
+    async def status() -> Response:
+        Query()
+        caller("operator", "approver", "auditor")
+        return document(desk.status())
+
+    @blueprint.get("/keys")
+    async def keys() -> Response:
+        Query()
+        caller("operator", "approver", "auditor")
+        rows = [
+            KeyAnswer(
+                kid=key.kid,
+                purpose=key.purpose,
+                public=base64url.encode(key.public),
+                issued_at=times.to_text(key.issued_at),
+                expires_at=times.to_text(key.expires_at),
+                revoked_at=times.to_text(key.revoked_at) if key.revoked_at is not None else None,
+            )
+            for key in desk.store.keys.keys()
+        ]
+        return document(list(rows))
+
+    return blueprint
+
+
+def _some(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)

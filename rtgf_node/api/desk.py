@@ -1,0 +1,33 @@
+"""What the counter may reach: mailboxes to ask, memory and read-only stores to look into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.verifier import VerifierActor
+from rtgf_node.api.access import Access
+from rtgf_node.api.limits import RateLimits
+from rtgf_node.config import Config
+from rtgf_node.core.clock import Clock
+from rtgf_node.store import Store
+from rtgf_node.telemetry import Metrics
+from rtgf_node.wire import ReadyAnswer, StatusAnswer
+
+
+class Desk(NamedTuple):
+    """Handed to every route. The store is for reading only: whatever changes goes to an actor."""
+
+    config: Config
+    clock: Clock
+    metrics: Metrics
+    access: Access
+    limits: RateLimits
+    store: Store
+    verifier: VerifierActor
+    fetcher: Mailbox
+    compiler: Mailbox
+    revocation: Mailbox
+    readiness: Callable[[], ReadyAnswer]
+    status: Callable[[], StatusAnswer]

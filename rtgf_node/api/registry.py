@@ -1,0 +1,134 @@
+"""The registry: the catalogue, and every token as the exact bytes that were signed."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response
+
+from rtgf_node.api.answers import TOKEN_TYPE, document, ready
+from rtgf_node.api.desk import Desk
+from rtgf_node.api.parameters import Query
+from rtgf_node.core import identifiers, times
+from rtgf_node.core.envelope import MEMBERS
+from rtgf_node.core.tokens import parse
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.registry_store import Issued
+from rtgf_node.wire import Catalog, CatalogEntry
+
+CATALOG_MAX_AGE = 10
+"""Seconds a cache may hold a page of the catalogue: it tells what is revoked."""
+
+TOKEN_MAX_AGE = 300
+"""Seconds a cache may hold a token, if its own ttl is not shorter."""
+
+PAGE_MAX = 1000
+
+
+def routes(desk: Desk) -> Blueprint:
+    """Return the routes."""
+    blueprint = Blueprint("registry", __name__)
+    store = desk.store.registry
+
+    def token(issued: Issued | None) -> Response:
+        """Answer with the token's bytes; its ETag is its identity, not its signatures'."""
+        if issued is None:
+            raise RtgfError(Code.RTGF_VERIFY_TOKEN_NOT_FOUND, "no such token here")
+        held = parse(issued.token.body)
+        return ready(
+            issued.token.body,
+            cache=f"public, max-age={min(held.ttl_sec, TOKEN_MAX_AGE)}",
+            content_type=TOKEN_TYPE,
+            etag=held.canonical_hash,
+        )
+
+    def newest_valid(type_: str, place: str, name: str, version: str | None) -> Issued | None:
+        """Return the newest that is neither withdrawn nor outside its window; or a version."""
+        now = desk.clock.now()
+        for issued in store.versions(type_, place, name):
+            row = issued.token
+            if version is not None:
+                if version in {row.version, f"{row.version}.{row.issue}"}:
+                    return issued
+            elif row.nbf <= now <= row.exp and not desk.verifier.withdrawn(row.token_id):
+                return issued
+        return None
+
+    @blueprint.get("/catalog")
+    @blueprint.get("/.well-known/rtgf/catalog.json")
+    async def catalog() -> Response:
+        query = Query("type", "jurisdiction", "domain", "corridor", "cursor", "limit")
+        limit = query.whole("limit", default=100, least=1, most=PAGE_MAX)
+        after = query.whole("cursor", default=0) - 1
+        wanted = {name: query.text(name) for name in ("type", "jurisdiction", "domain", "corridor")}
+        found: list[CatalogEntry] = []
+        cursor: str | None = None
+        while True:
+            page = store.page(after, PAGE_MAX)
+            for issued in page:
+                if len(found) == limit:
+                    cursor = str(issued.leaf_index)
+                    break
+                if _fits(issued, wanted):
+                    found.append(entry(issued))
+            if cursor is not None or not page:
+                break
+            after = page[-1].leaf_index
+        return document(Catalog(tokens=found, cursor=cursor), max_age=CATALOG_MAX_AGE)
+
+    def entry(issued: Issued) -> CatalogEntry:
+        row = issued.token
+        build = store.build(issued.build_id)
+        return CatalogEntry(
+            uri=identifiers.token_uri(row.token_id),
+            type=row.type,
+            slug=identifiers.slug(row.token_id),
+            hash=row.canonical_hash,
+            version=f"{row.version}.{row.issue}",
+            issued_at=times.to_text(build.at) if build is not None else "",
+            nbf=times.to_text(row.nbf),
+            exp=times.to_text(row.exp),
+            revoked=desk.verifier.withdrawn(row.token_id),
+            leafIndex=issued.leaf_index,
+        )
+
+    @blueprint.get("/tokens")
+    async def by_uri() -> Response:
+        return token(store.find(Query("uri").required("uri")))
+
+    @blueprint.get("/tokens/<type_>/<slug>")
+    async def by_slug(type_: str, slug: str) -> Response:
+        Query()
+        return token(store.by_slug(_type(type_), slug.lower()))
+
+    @blueprint.get("/rmt/<place>/<name>", defaults={"type_": "RMT"})
+    @blueprint.get("/rrmt/<place>/<name>", defaults={"type_": "RRMT"})
+    async def of_jurisdiction(place: str, name: str, type_: str) -> Response:
+        version = Query("version").text("version")
+        return token(newest_valid(type_, identifiers.jurisdiction(place), name, version))
+
+    @blueprint.get("/imt/<place>/<name>", defaults={"type_": "IMT"})
+    @blueprint.get("/cort/<place>/<name>", defaults={"type_": "CORT"})
+    @blueprint.get("/psrt/<place>/<name>", defaults={"type_": "PSRT"})
+    async def of_corridor(place: str, name: str, type_: str) -> Response:
+        version = Query("version").text("version")
+        return token(newest_valid(type_, identifiers.corridor(place), name, version))
+
+    return blueprint
+
+
+def _type(text: str) -> str:
+    if text.upper() not in MEMBERS:
+        raise RtgfError(Code.RTGF_VERIFY_TOKEN_NOT_FOUND, "no such type of token")
+    return text.upper()
+
+
+def _fits(issued: Issued, wanted: dict[str, str | None]) -> bool:
+    row = issued.token
+    ends = row.place.split("-")
+    type_, domain = wanted["type"], wanted["domain"]
+    jurisdiction, corridor = wanted["jurisdiction"], wanted["corridor"]
+    return (
+        (type_ is None or row.type == type_.upper())
+        and (domain is None or row.name == domain)
+        and (jurisdiction is None or identifiers.jurisdiction(jurisdiction) in ends)
+        and (corridor is None or identifiers.corridor(corridor) == row.place)
+    )

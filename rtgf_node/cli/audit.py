@@ -1,0 +1,110 @@
+"""`rtgf audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from rtgf_node import audit as judge
+from rtgf_node.audit import Report
+from rtgf_node.audit_material import Remembered, collect
+from rtgf_node.cli import connection, output
+from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
+from rtgf_node.cli.files import write_whole
+from rtgf_node.cli.output import AsJson
+from rtgf_node.cli.verify import read
+from rtgf_node.core import base64url
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.system_clock import SystemClock
+
+FINDINGS_EXIT = 74
+"""Something does not hold; as for stored data that is damaged."""
+
+MAX_STATE_BYTES = 16 << 10
+"""What is remembered of one log is a few hundred bytes."""
+
+
+def audit(
+    url: str | None = None,
+    *,
+    root_key: Annotated[
+        str | None,
+        Parameter(help="Pinned public root key, base64url; else keys.root_public of the settings."),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        Parameter(
+            help="Remembers the head here, and the next time proves that the log extends it."
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check everything a node publishes, trusting only the pinned root key.
+
+    It reads the whole log, rebuilds the tree, and holds every token, key set, revocation and
+    snapshot against it. Where it runs: anywhere that reaches the node, over HTTPS; it writes
+    nothing but --state. Exit code 0 nothing found, 74 findings.
+
+    Examples:
+      rtgf audit
+      rtgf audit https://rtgf.fma.example --state fma.json --json
+
+    Args:
+      url: the node; without it, the configured one.
+    """
+    told = connection.settings(config)
+    pinned = root_key or told.keys.root_public
+    if pinned is None:
+        raise RtgfError(
+            Code.RTGF_CONFIG_INVALID, "no root key is pinned: give --root-key or keys.root_public"
+        )
+    remembered = _recall(state) if state is not None else None
+    with connection.node(told, certificate=cert, key=key, url=url) as node:
+        material = collect(node, at=SystemClock().now(), remembered=remembered, progress=output.say)
+    report = judge.check(material, root_public=base64url.decode(pinned))
+    if state is not None and not report.findings:
+        write_whole(state, msgspec.json.encode(report.remember()))
+    output.result(report, text(report), as_json=as_json)
+    return FINDINGS_EXIT if report.findings else 0
+
+
+def text(report: Report) -> str:
+    """Return the report as lines for people."""
+    lines = [
+        f"audit of {report.url} at {report.at}",
+        f"log        {report.origin}: {report.tree_size} events, every one hashed again",
+        f"root       {report.root_hash}",
+        f"tokens     {report.tokens} in the catalogue, {report.proofs} inclusion proofs hold",
+        f"snapshots  {report.snapshots}",
+        f"revEpoch   {report.revEpoch}",
+    ]
+    if report.extends is not None:
+        lines.append(f"extends    the tree of {report.extends} events that was seen before")
+    if not report.findings:
+        return "\n".join([*lines, "", "NOTHING FOUND: all of it follows from the pinned root key"])
+    rows = [(finding.check, finding.subject, finding.detail) for finding in report.findings]
+    found = output.table(("check", "subject", "finding"), rows)
+    return "\n".join([*lines, "", f"FINDINGS {len(rows)}", found])
+
+
+def _recall(state: Path) -> Remembered | None:
+    """Return what an earlier audit remembered; None before the first.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID: to go on without it would forgive a rewritten log.
+    """
+    if not state.exists():
+        return None
+    try:
+        return msgspec.json.decode(read(state, limit=MAX_STATE_BYTES), type=Remembered)
+    except msgspec.DecodeError as error:
+        raise RtgfError(
+            Code.RTGF_INPUT_INVALID,
+            f"{state} is not what an audit remembers ({error}); if it is lost, remove it",
+        ) from error

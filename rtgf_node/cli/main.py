@@ -1,0 +1,68 @@
+"""`rtgf`: the one command. It finds the verb, runs it, and turns its end into an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from rtgf_node import __version__
+from rtgf_node.cli import output
+from rtgf_node.cli.audit import audit
+from rtgf_node.cli.compile import compile as compile_tokens
+from rtgf_node.cli.demo import demo
+from rtgf_node.cli.fetch import fetch
+from rtgf_node.cli.init import init
+from rtgf_node.cli.keys import app as keys
+from rtgf_node.cli.revoke import revoke
+from rtgf_node.cli.serve import serve
+from rtgf_node.cli.status import status
+from rtgf_node.cli.verify import verify
+from rtgf_node.cli.version import version
+from rtgf_node.errors import RtgfError
+
+UNEXPECTED_EXIT = 1
+INTERRUPTED_EXIT = 130
+"""What a shell expects of a program that Ctrl-C ended: 128 and the number of the signal."""
+
+app = App(
+    name="rtgf",
+    help="Turn signed rules into signed, logged tokens, and answer who may do what.",
+    version=__version__,
+    help_format="plaintext",
+    help_formatter="plain",
+    suppress_keyboard_interrupt=False,
+)
+app.command(init)
+app.command(serve)
+app.command(status)
+app.command(fetch)
+app.command(compile_tokens, name="compile")
+app.command(verify)
+app.command(revoke)
+app.command(audit)
+app.command(keys)
+app.command(demo)
+app.command(version)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; usage errors end the process with 2."""
+    as_json = "--json" in arguments
+    try:
+        code = app(list(arguments), result_action="return_value")
+    except RtgfError as error:
+        return output.failure(error, as_json=as_json)
+    except KeyboardInterrupt:
+        output.say("rtgf: interrupted")
+        return INTERRUPTED_EXIT
+    except BrokenPipeError:
+        # Whoever read the result has seen enough.
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The ground floor: the same input gives the same output, with no I/O, clock or randomness."""

@@ -1,0 +1,33 @@
+"""Base64url as JOSE uses it (RFC 7515 §2): no padding, and one text for each sequence of bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from rtgf_node.errors import Code, RtgfError
+
+
+def encode(data: bytes) -> str:
+    """Return the base64url text of bytes, without padding."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def decode(text: str) -> bytes:
+    """Return the bytes of a base64url text.
+
+    Padding, white space, other alphabets and stray trailing bits are refused: a signed text that
+    could be changed without changing its bytes would have two identities.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID if `text` is not what `encode` writes.
+    """
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        data = None
+    if data is None or encode(data) != text:
+        raise RtgfError(
+            Code.RTGF_INPUT_INVALID, "not base64url without padding (RFC 7515 §2); encode it again"
+        )
+    return data

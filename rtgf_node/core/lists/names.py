@@ -1,0 +1,275 @@
+"""Names folded for comparison: one alphabet, one case, no marks, and what each word is worth.
+
+Folding loses on purpose what spellings differ in: accents, scripts, apostrophes, punctuation. What
+words mean stays: a legal form, a particle, a title or a patronymic tells parties apart less than a
+family name does.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from anyascii import anyascii
+
+MAX_TOKENS = 40  # words of one name; the longest real one has 38 that count
+_MAX_LENGTH = 2_000  # characters of a name that are looked at, the bound of a record's value
+
+_APOSTROPHES = re.compile("['`\u00b4\u02b9-\u02bf\u2018\u2019\u201b\u2032\u0640]")
+_WORD = re.compile(r"[a-z0-9]+")
+_ARABIC = re.compile("[\u0600-\u06ff]")
+_HAN = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
+_DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}[A-Za-z]?\b|\b(?:[A-Za-z]\.){1,}[A-Za-z]\b")
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+LEGAL_FORMS = frozenset(
+    [
+        "ab",
+        "ag",
+        "aktiengesellschaft",
+        "aktsionernoe",
+        "anonim",
+        "ao",
+        "as",
+        "aso",
+        "bhd",
+        "bv",
+        "cjsc",
+        "co",
+        "company",
+        "corp",
+        "corporation",
+        "cv",
+        "ead",
+        "eood",
+        "est",
+        "fzc",
+        "fzco",
+        "fze",
+        "fzllc",
+        "gmbh",
+        "inc",
+        "incorporated",
+        "jsc",
+        "kft",
+        "kg",
+        "liability",
+        "limited",
+        "llc",
+        "llp",
+        "lp",
+        "ltd",
+        "ltda",
+        "mbh",
+        "nv",
+        "oao",
+        "obschestvo",
+        "obshchestvo",
+        "obshtestvo",
+        "ogranichennoi",
+        "ogranichennoy",
+        "ogranichenoi",
+        "ogranichennoj",
+        "ojsc",
+        "ood",
+        "ooo",
+        "otkrytoe",
+        "otvetstvennostiu",
+        "otvetstvennostyu",
+        "otvetstvennostju",
+        "oy",
+        "pao",
+        "pjsc",
+        "plc",
+        "private",
+        "psc",
+        "pt",
+        "pte",
+        "pty",
+        "public",
+        "publichnoe",
+        "pvt",
+        "sa",
+        "sal",
+        "sarl",
+        "sdn",
+        "sirketi",
+        "sl",
+        "spa",
+        "sro",
+        "srl",
+        "stock",
+        "joint",
+        "ticaret",
+        "uab",
+        "zakrytoe",
+        "zao",
+    ]
+)
+PARTICLES = frozenset(
+    [
+        "ad",
+        "al",
+        "an",
+        "and",
+        "ar",
+        "as",
+        "ash",
+        "at",
+        "az",
+        "bin",
+        "bint",
+        "da",
+        "das",
+        "de",
+        "del",
+        "della",
+        "den",
+        "der",
+        "des",
+        "di",
+        "dos",
+        "du",
+        "e",
+        "ed",
+        "el",
+        "et",
+        "for",
+        "ibn",
+        "in",
+        "la",
+        "las",
+        "le",
+        "les",
+        "los",
+        "of",
+        "on",
+        "s",
+        "the",
+        "u",
+        "ud",
+        "ul",
+        "und",
+        "ur",
+        "us",
+        "van",
+        "von",
+        "y",
+    ]
+)
+TITLES = frozenset(
+    [
+        "ayatollah",
+        "brigadier",
+        "capt",
+        "captain",
+        "col",
+        "colonel",
+        "dr",
+        "gen",
+        "general",
+        "haj",
+        "haji",
+        "hajj",
+        "hajji",
+        "hojjat",
+        "imam",
+        "lt",
+        "major",
+        "maulavi",
+        "maulvi",
+        "mawlawi",
+        "mr",
+        "mrs",
+        "ms",
+        "mufti",
+        "mullah",
+        "prof",
+        "professor",
+        "qari",
+        "shaikh",
+        "shaykh",
+        "sheik",
+        "sheikh",
+    ]
+)
+# A patronymic is left out of most documents outside its region.
+_PATRONYMIC = re.compile(r"[a-z]{3,}(?:ovich|evich|ovych|evych|avich|ovitch|ovna|evna|ivna|auna)\Z")
+
+_SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"(.)\1+", r"\1"),
+        (r"shch|sch|tch|zh|ch|cz|dj|sh|ts|tz", "j"),
+        (r"kh|gh|qh", "h"),
+        (r"ph", "f"),
+        (r"th", "t"),
+        (r"dh", "d"),
+        (r"ck|[cq]", "k"),
+        (r"x", "ks"),
+        (r"w", "v"),
+        (r"z", "s"),
+        (r"[ou]+", "u"),
+        (r"[iey]+", "i"),
+        (r"(?<=.)[aiu]+", ""),
+        (r"(.)\1+", r"\1"),
+    )
+)
+_MIN_SOUND = 3  # consonants; shorter skeletons are shared by unrelated names
+
+
+def fold(name: str) -> tuple[str, ...]:
+    """Return the words of a name in lower-case ASCII, in their order."""
+    text = unicodedata.normalize("NFKC", name[:_MAX_LENGTH])
+    text = _APOSTROPHES.sub("", text)
+    if not text.isascii():
+        text = " ".join(_romanised(word) for word in text.split())
+    text = _DOTTED.sub(_undotted, text)
+    return tuple(_WORD.findall(text.lower()))[:MAX_TOKENS]
+
+
+def sound(token: str) -> str:
+    """Return the consonants one hears, or an empty text if there are too few to tell names apart.
+
+    `mohammed`, `muhammad` and the transliterated Arabic `mhmd` sound the same.
+    """
+    if len(token) < _MIN_SOUND or not token.isalpha():
+        return ""
+    heard = token
+    for pattern, replacement in _SOUNDS:
+        heard = pattern.sub(replacement, heard)
+    return heard if len(heard) >= _MIN_SOUND else ""
+
+
+def class_weight(token: str) -> float:
+    """Return how much a word can tell at most, by what kind of word it is."""
+    if token in LEGAL_FORMS:
+        return 0.1
+    if token in PARTICLES or token in TITLES:
+        return 0.15
+    if len(token) == 1:
+        return 0.3
+    if _PATRONYMIC.match(token):
+        return 0.4
+    return 1.0
+
+
+def is_significant(token: str) -> bool:
+    """Say whether the word can be a name of its own."""
+    return len(token) > 1 and class_weight(token) > 0.2
+
+
+def _romanised(word: str) -> str:
+    if word.isascii():
+        return word
+    plain = anyascii(word).replace("`", "").replace("'", "")
+    if _HAN.search(word):
+        return _CAPITAL.sub(" ", plain)
+    if _ARABIC.search(word) and plain.startswith("al") and len(plain) > 4:
+        return f"al {plain[2:]}"  # Arabic writes the article as one word with its noun
+    return plain
+
+
+def _undotted(match: re.Match[str]) -> str:
+    letters = match[0].replace(".", "")
+    return letters if letters.lower() in LEGAL_FORMS else " ".join(letters) + " "

@@ -1,0 +1,97 @@
+"""An authority's own tests: a signed context, and what must be decided on it.
+
+They run at every build against the token that the build made, with the lists of the build. One that
+comes out otherwise stops the build: then either the rules or this program is not what the authority
+believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.envelope import read
+from rtgf_node.core.lists.screening import NameIndex
+from rtgf_node.core.policy import decide
+from rtgf_node.core.shapes import pointer
+from rtgf_node.core.snapshot import Scenario, Snapshot
+from rtgf_node.core.tokens import Token
+from rtgf_node.core.trust import TrustState
+from rtgf_node.errors import Code, RtgfError
+
+
+class Examination:
+    """Runs scenarios with the lists of one build; each list's index is made when first needed."""
+
+    def __init__(self, indexes: Mapping[str, NameIndex], *, at: int) -> None:
+        self._state = TrustState()
+        self._state.screens = _Screens(indexes)
+        self._at = at
+
+    def examine(
+        self, snapshot: Snapshot, document: dict[str, JsonValue], *, corridor: str | None = None
+    ) -> int:
+        """Run the scenarios of `snapshot` for this RMT, or for the IMT of `corridor`.
+
+        Returns:
+          how many were run. All expected reasons must be given; others may be given beside them.
+
+        Raises:
+          RtgfError: RTGF_PIPELINE_QA_FAIL, naming every scenario that comes out otherwise.
+        """
+        due = [
+            (index, scenario)
+            for index, scenario in enumerate(snapshot.scenarios)
+            if scenario.corridor == corridor
+        ]
+        if not due:
+            return 0
+        token = read(document)
+        failures = [
+            failure
+            for index, scenario in due
+            if (failure := self._failure(snapshot, scenario, index, token)) is not None
+        ]
+        if failures:
+            raise RtgfError(
+                Code.RTGF_PIPELINE_QA_FAIL,
+                f"{token.token_id} does not decide as {snapshot.id} says: {failures[0].detail}",
+                pointer=failures[0].pointer,
+                causes=tuple(failures),
+            )
+        return len(due)
+
+    def _failure(
+        self, snapshot: Snapshot, scenario: Scenario, index: int, token: Token
+    ) -> RtgfError | None:
+        # A snapshot may be taken in before it takes effect; its scenarios speak of its own time.
+        at = max(self._at, token.nbf)
+        decision = decide.run(
+            self._state.prepared(token),
+            scenario.context,
+            at=at,
+            resolvers=self._state.resolvers(token, at),
+        )
+        expected = scenario.expect
+        missing = [reason for reason in expected.reasons if reason not in decision.reasons]
+        if decision.decision == expected.decision and not missing:
+            return None
+        came = ", ".join(decision.reasons) or "no reason"
+        return RtgfError(
+            Code.RTGF_PIPELINE_QA_FAIL,
+            f"scenario {scenario.name!r} of {snapshot.id} expects {expected.decision}"
+            f" ({', '.join(expected.reasons) or 'any reason'}), came {decision.decision} ({came})",
+            pointer=pointer("scenarios", index),
+        )
+
+
+class _Screens(dict[str, NameIndex]):
+    """Name indexes by content digest, each taken from its source when first asked for."""
+
+    def __init__(self, source: Mapping[str, NameIndex]) -> None:
+        super().__init__()
+        self._source = source
+
+    def __missing__(self, content_sha256: str) -> NameIndex:
+        self[content_sha256] = index = self._source[content_sha256]
+        return index

@@ -1,0 +1,222 @@
+"""A policy snapshot is the signed statement of one authority: which rules apply, and since when.
+
+`accept` is the only door: bytes become a `Snapshot` only when they parse strictly, fit the schema,
+carry the digest of their own content, agree with themselves, cite law that is in force, and are
+signed by enough keys of the authority that issued them. The caller keeps the bytes as received;
+nothing here writes a snapshot back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from rtgf_node.core import canonical_json, digests, identifiers, jose
+from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.keys import KeySet, Signer
+from rtgf_node.core.shapes import fit, pointer
+from rtgf_node.core.snapshot_agreement import check_agreement, instant
+from rtgf_node.core.snapshot_document import (
+    CONTEXT,
+    TYPE,
+    Citation,
+    Clause,
+    DataResidency,
+    EvidenceSource,
+    Expectation,
+    Feed,
+    InForce,
+    NormativeReference,
+    Pin,
+    Scenario,
+    Snapshot,
+)
+from rtgf_node.errors import Code, RtgfError
+
+__all__ = [
+    "CONTEXT",
+    "SIGNATURE_TYPE",
+    "TYPE",
+    "Citation",
+    "Clause",
+    "DataResidency",
+    "EvidenceSource",
+    "Expectation",
+    "Feed",
+    "InForce",
+    "NormativeReference",
+    "Pin",
+    "Scenario",
+    "Snapshot",
+    "accept",
+    "compare_versions",
+    "digest",
+    "instant",
+    "parse",
+    "read",
+    "seal",
+    "supersedes",
+]
+
+SIGNATURE_TYPE = "rtgf-snapshot+jws"
+# A snapshot of a thousand clauses with scenarios is about half of this.
+MAX_SNAPSHOT_BYTES = 4 << 20
+# How old a cached copy may be, unless the node's configuration allows more.
+MAX_TTL_SECONDS = 86_400
+
+# Rules are stated with an authority's key alone.
+_KEY_USES = frozenset({"authority"})
+_SCHEMA = Code.RTGF_POL_MATRIX_SCHEMA_INVALID
+_SIGNATURE = Code.RTGF_POL_MATRIX_SIGNATURE_INVALID
+
+
+def accept(
+    data: bytes,
+    *,
+    keys: KeySet,
+    issuers: Collection[str],
+    at: int,
+    max_ttl_sec: int = MAX_TTL_SECONDS,
+) -> Snapshot:
+    """Return the snapshot in `data` if everything it must fulfil at the door holds.
+
+    Args:
+      data: the bytes as received; the caller keeps them, they are never written back from here.
+      keys: the pinned authority keys.
+      issuers: the DIDs whose snapshots this source may bring.
+      at: now, in epoch seconds; the signing keys must be in their window then.
+      max_ttl_sec: how old a cached copy may be at most.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID with a JSON Pointer, or
+        RTGF_POL_MATRIX_SIGNATURE_INVALID.
+    """
+    document, snapshot = read(data, max_ttl_sec=max_ttl_sec)
+    _check_signatures(document, snapshot, keys=keys, issuers=issuers, at=at)
+    return snapshot
+
+
+def read(
+    data: bytes, *, max_ttl_sec: int = MAX_TTL_SECONDS
+) -> tuple[dict[str, JsonValue], Snapshot]:
+    """Return the document and the snapshot in `data`, all checked but the signatures.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID with a JSON Pointer.
+    """
+    document = _document(data)
+    snapshot = fit(document, Snapshot, code=_SCHEMA)
+    computed = digest(document)
+    if computed != snapshot.policy_snapshot_hash:
+        raise RtgfError(
+            _SCHEMA,
+            f"the content has the digest {computed}, the snapshot states"
+            f" {snapshot.policy_snapshot_hash}; fetch it again or ask the authority",
+            pointer="/policy_snapshot_hash",
+        )
+    check_agreement(snapshot, max_ttl_sec=max_ttl_sec)
+    return document, snapshot
+
+
+def parse(data: bytes) -> Snapshot:
+    """Return the snapshot in bytes that were accepted before: their schema alone is checked.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID with a JSON Pointer.
+    """
+    return fit(_document(data), Snapshot, code=_SCHEMA)
+
+
+def digest(document: dict[str, JsonValue]) -> str:
+    """Return the `policy_snapshot_hash`: of all but that member and the signatures."""
+    return digests.of_document(
+        {k: v for k, v in document.items() if k not in {"policy_snapshot_hash", "signatures"}}
+    )
+
+
+def seal(document: dict[str, JsonValue], signers: Sequence[Signer]) -> bytes:
+    """Return the canonical bytes of `document` with its hash and the signatures of `signers`."""
+    sealed = {k: v for k, v in document.items() if k != "signatures"}
+    sealed["policy_snapshot_hash"] = digest(sealed)
+    return canonical_json.canonical_bytes(jose.sign_document(sealed, signers, typ=SIGNATURE_TYPE))
+
+
+def compare_versions(a: str, b: str) -> int:
+    """Return -1, 0 or 1 as version `a` is older than, equal to, or newer than `b`.
+
+    The numbers between the dashes are compared one after another: `2026-10` is older than
+    `2026-10-15`, which is older than `2026-11`.
+    """
+    numbers_a, numbers_b = _numbers(a), _numbers(b)
+    return (numbers_a > numbers_b) - (numbers_a < numbers_b)
+
+
+def supersedes(new: Snapshot, held: Snapshot) -> Literal["same", "newer"]:
+    """Return what taking in `new` beside `held` means: nothing new, or a newer version.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_STALE for an older version, or the same one with other content.
+    """
+    if new.policy_snapshot_hash == held.policy_snapshot_hash:
+        return "same"
+    if compare_versions(new.version, held.version) > 0:
+        return "newer"
+    raise RtgfError(
+        Code.RTGF_POL_MATRIX_STALE,
+        f"{new.id} has version {new.version} and other content than the held version"
+        f" {held.version}; a change needs a higher version",
+        pointer="/version",
+    )
+
+
+def _document(data: bytes) -> dict[str, JsonValue]:
+    try:
+        return canonical_json.parse_object(data, max_bytes=MAX_SNAPSHOT_BYTES)
+    except RtgfError as error:
+        raise RtgfError(_SCHEMA, error.detail, pointer=error.pointer, causes=(error,)) from error
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("-"))
+
+
+def _check_signatures(
+    document: dict[str, JsonValue],
+    snapshot: Snapshot,
+    *,
+    keys: KeySet,
+    issuers: Collection[str],
+    at: int,
+) -> None:
+    if snapshot.issuer not in issuers:
+        raise RtgfError(
+            _SIGNATURE,
+            f"{snapshot.issuer} is not a pinned authority of this source; pin its keys first",
+            pointer="/issuer",
+        )
+    owned = snapshot.issuer.removeprefix(identifiers.DID_PREFIX) + ":"
+    for index, signature in enumerate(snapshot.signatures):
+        # The issuer's name ends where the algorithm begins, so no prefix of it can own the key.
+        if not signature.kid.startswith(owned + "ed25519:"):
+            raise RtgfError(
+                _SIGNATURE,
+                f"{signature.kid!r} is not a key of {snapshot.issuer}",
+                pointer=pointer("signatures", index, "kid"),
+            )
+    try:
+        jose.verify_document(
+            document,
+            keys,
+            at=at,
+            threshold=snapshot.signature_threshold,
+            typ=SIGNATURE_TYPE,
+            uses=_KEY_USES,
+        )
+    except RtgfError as error:
+        raise RtgfError(
+            _SIGNATURE,
+            f"{error.detail}; {snapshot.signature_threshold} valid signature(s) of"
+            f" {snapshot.issuer} are needed",
+            pointer="/signatures",
+            causes=(error,),
+        ) from error

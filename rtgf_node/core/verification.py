@@ -1,0 +1,228 @@
+"""Is this token set valid, now, and may I do this?
+
+The checks of a token set against what is known: tokens, keys, revocations, screening lists. Used by
+the node's verifier and by whoever verifies offline; it reads no clock and no database. Order of the
+checks: `tokens.md`; meaning of each answer: `http-api.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from rtgf_node.core import identifiers, times
+from rtgf_node.core import tokens as token_checks
+from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
+from rtgf_node.core.policy import decide
+from rtgf_node.core.tokens import Token
+from rtgf_node.core.trust import HeldToken, TrustState
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire import (
+    Basis,
+    Document,
+    EvaluateRequest,
+    TokenVerdict,
+    VerifyAnswer,
+    VerifyRequest,
+)
+
+KINDS = ("rmt", "imt", "cort", "psrt", "rrmt")
+"""Members of a token set, in the order in which they are checked."""
+
+_RESTS_ON = {"imt": "rmt", "cort": "imt", "psrt": "cort"}
+
+
+class Checked(NamedTuple):
+    """A token of the set with what was found of it; `reason` None means valid."""
+
+    kind: str
+    token: Token
+    held: HeldToken | None
+    reason: Code | None
+
+
+def verify(
+    request: VerifyRequest, state: TrustState, *, at: int, required: Collection[str] = ("rmt",)
+) -> VerifyAnswer:
+    """Return the verdict on `request.tokens` at `at` (seconds since the epoch).
+
+    Raises:
+      RtgfError: the request cannot be answered (400), names a token that is not here (404), or hands
+        in an object that fails its own checks (422). A verdict, however negative, is returned.
+    """
+    moment = times.parse(request.at) if request.at is not None else at
+    corridor = identifiers.corridor(request.corridor) if request.corridor else None
+    domain = identifiers.domain(request.domain) if request.domain else None
+    given = {kind: getattr(request.tokens, kind) for kind in KINDS}
+    for kind in KINDS:
+        blank = given[kind] is None or given[kind] in ("", {})
+        if blank and (kind in required or kind == "rmt"):
+            raise RtgfError(
+                Code.RTGF_VERIFY_MISSING_TOKEN,
+                f"an {kind.upper()} is required: give its URI, its id or the token itself",
+                pointer=f"/tokens/{kind}",
+            )
+    checked = [
+        check_token(kind, given[kind], state, at=moment)
+        for kind in KINDS
+        if given[kind] is not None and given[kind] != ""
+    ]
+    reason = _stale(request, state) or _first_reason(checked)
+    reason = reason or _chain(checked) or _place(checked, corridor, domain)
+    decision = None
+    basis = None
+    if request.context is not None:
+        deciding = next((c for c in checked if c.kind == "imt"), checked[0])
+        decision = evaluate(deciding.token, request.context, state, at=moment)
+        basis = _basis(deciding.token)
+        if reason is None and decision.decision == "DENY":
+            reason = Code.RTGF_VERIFY_POLICY_DENY
+    return VerifyAnswer(
+        valid=reason is None,
+        revEpoch=state.rev_epoch,
+        reason=reason.name if reason else None,
+        decision=decision.decision if decision else None,
+        controls=list(decision.controls) if decision else [],
+        reasons=list(decision.reasons) if decision else [],
+        tokens=[_verdict(entry) for entry in checked],
+        trace_digest=decision.trace_digest if decision else None,
+        basis=basis,
+    )
+
+
+def evaluate(token: Token, context: JsonValue, state: TrustState, *, at: int) -> decide.Decision:
+    """Return the policy decision of `token` (RMT or IMT) on `context`."""
+    return decide.run(state.prepared(token), context, at=at, resolvers=state.resolvers(token, at))
+
+
+def resolve(request: EvaluateRequest, state: TrustState, *, at: int) -> Checked:
+    """Return the token that an evaluation names, checked as `verify` checks it."""
+    reference = request.token
+    if isinstance(reference, str):
+        kind = identifiers.split_token_id(identifiers.token_reference(reference)).type.lower()
+    else:
+        kind = str(reference.get("type", "")).lower()
+    if kind not in {"rmt", "imt"}:
+        raise RtgfError(
+            Code.RTGF_TOKEN_TYPE_UNSUPPORTED,
+            "only an RMT or an IMT carries predicates that can be evaluated",
+            pointer="/token",
+        )
+    return check_token(kind, reference, state, at=at)
+
+
+def check_token(kind: str, reference: str | Document, state: TrustState, *, at: int) -> Checked:
+    """Find or check one token of the set.
+
+    Raises:
+      RtgfError: RTGF_VERIFY_TOKEN_NOT_FOUND, or the code of the check that a handed-in object
+        fails; a signature failure is RTGF_VERIFY_SIGNATURE_INVALID with its cause inside.
+    """
+    pointer = f"/tokens/{kind}"
+    if isinstance(reference, str):
+        held = state.find(identifiers.token_reference(reference))
+        if held is None:
+            raise RtgfError(
+                Code.RTGF_VERIFY_TOKEN_NOT_FOUND, f"no token {reference!r} here", pointer=pointer
+            )
+        token = held.token
+    else:
+        token = _own_checks(reference, state, at=at)
+        held = state.find(token.token_id)
+    if token.type.lower() != kind:
+        raise RtgfError(
+            Code.RTGF_TOKEN_TYPE_UNSUPPORTED,
+            f"{token.token_id} is an {token.type}, never accepted for an {kind.upper()}",
+            pointer=pointer,
+        )
+    return Checked(kind, token, held, _token_reason(token, held, state, at=at))
+
+
+def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:
+    """Run the checks that need only the token and the keys; the time window is a verdict."""
+    try:
+        return token_checks.check(canonical_bytes(document), keys=state.keys, at=at, window=False)
+    except RtgfError as error:
+        if error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID:
+            raise RtgfError(
+                Code.RTGF_VERIFY_SIGNATURE_INVALID,
+                "the token handed in is not signed by a key of this node",
+                causes=(error,),
+            ) from error
+        raise
+
+
+def _token_reason(
+    token: Token, held: HeldToken | None, state: TrustState, *, at: int
+) -> Code | None:
+    if at < token.nbf - times.SKEW_SECONDS:
+        return Code.RTGF_VERIFY_NOT_YET_VALID
+    if at > token.exp + times.SKEW_SECONDS:
+        return Code.RTGF_VERIFY_EXPIRED
+    if state.withdrawn(token.token_id, at=at):
+        return Code.RTGF_VERIFY_REVOKED
+    if token.revocation.revEpoch > state.rev_epoch:
+        return Code.RTGF_TOKEN_REVOCATION_STALE
+    # Log first, publish after: a signed token that the log does not hold was issued in secret.
+    if held is None or held.leaf_index >= state.tree_size:
+        return Code.RTGF_TXP_PROOF_NOT_FOUND
+    if held.token.canonical_hash != token.canonical_hash:
+        return Code.RTGF_TOKEN_CANONICAL_MISMATCH
+    return None
+
+
+def _stale(request: VerifyRequest, state: TrustState) -> Code | None:
+    behind = request.min_rev_epoch is not None and request.min_rev_epoch > state.rev_epoch
+    return Code.RTGF_TOKEN_REVOCATION_STALE if behind or state.stale else None
+
+
+def _first_reason(checked: list[Checked]) -> Code | None:
+    return next((entry.reason for entry in checked if entry.reason is not None), None)
+
+
+def _chain(checked: list[Checked]) -> Code | None:
+    """Each token must rest on the one below it in the set, where that one was given."""
+    by_kind = {entry.kind: entry.token for entry in checked}
+    for upper, lower in _RESTS_ON.items():
+        above, below = by_kind.get(upper), by_kind.get(lower)
+        if above is not None and (below is None or below.token_id not in above.derived_from):
+            return Code.RTGF_VERIFY_CHAIN_MISMATCH
+    return None
+
+
+def _place(checked: list[Checked], corridor: str | None, domain: str | None) -> Code | None:
+    """Corridor and domain must be one and the same over the set, and as asked."""
+    corridors = {entry.token.corridor for entry in checked if entry.token.corridor is not None}
+    if corridor is not None:
+        corridors.add(corridor)
+    if len(corridors) > 1:
+        return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+    ends = {end for one in corridors for end in one.split("-")}
+    for entry in checked:
+        jurisdiction = entry.token.jurisdiction
+        if ends and jurisdiction is not None and jurisdiction not in ends:
+            return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+        named = entry.kind in {"rmt", "imt"}
+        if domain is not None and named and entry.token.domain != domain:
+            return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+    return None
+
+
+def _basis(token: Token) -> Basis:
+    plan: Mapping[str, JsonValue] = token.eval_plan or {}
+    return Basis(
+        token=token.canonical_hash,
+        eval_plan=str(plan.get("hash", "")),
+        datasets=sorted(dataset.content_sha256 for dataset in token.evidence.datasets),
+    )
+
+
+def _verdict(entry: Checked) -> TokenVerdict:
+    return TokenVerdict(
+        uri=identifiers.token_uri(entry.token.token_id),
+        type=entry.token.type,
+        canonical_hash=entry.token.canonical_hash,
+        valid=entry.reason is None,
+        reason=entry.reason.name if entry.reason else None,
+        exp=entry.token.effective.exp,
+    )

@@ -1,0 +1,1 @@
+"""Commands in, applied in the same order on every node."""

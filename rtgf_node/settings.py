@@ -1,0 +1,202 @@
+"""The settings of a node as frozen Structs: one table of the file each, units in the names.
+
+Secrets are never values here, only paths of files that hold them. What each setting means, and who
+could do what by changing it, stands in `config/rtgf.example.toml`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+Role = Literal[
+    "regulator", "compiler", "operator", "approver", "auditor", "partner", "monitor", "peer"
+]
+TokenType = Literal["rmt", "imt", "cort", "psrt", "rrmt"]
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+WholeSeconds: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
+Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Did: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^did:web:[A-Za-z0-9.%:_-]{1,200}$")]
+Share: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$")]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file. A setting that it does not have is refused."""
+
+
+class NodeConfig(Section, frozen=True):
+    """`[node]`: who this node is. The issuer stands in everything it signs."""
+
+    issuer: Did
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")]
+    data_dir: Path = Path("data")
+
+
+class HttpConfig(Section, frozen=True):
+    """`[http]`: the public listener and what one client may cost."""
+
+    bind: str = "127.0.0.1:8443"
+    max_body_bytes: Count = 1 << 20
+    max_admin_body_bytes: Count = 32 << 20
+    max_header_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 16 << 10
+    max_connections: Count = 1024
+    max_connections_per_address: Count = 64
+    max_streams_per_connection: Count = 100
+    handshake_timeout_seconds: Seconds = 10.0
+    request_timeout_seconds: Seconds = 30.0
+    send_timeout_seconds: Seconds = 30.0
+    keep_alive_seconds: Seconds = 30.0
+    shutdown_seconds: Seconds = 5.0
+
+
+class TlsConfig(Section, frozen=True):
+    """`[tls]`: this node's certificate, and who may vouch for clients."""
+
+    certificate_file: Path = Path("pki/node.pem")
+    key_file: Path = Path("pki/node.key")
+    client_ca_file: Path = Path("pki/ca.pem")
+
+
+class MetricsConfig(Section, frozen=True):
+    """`[metrics]`: the plain listener for Prometheus; an empty bind switches it off."""
+
+    bind: str = "127.0.0.1:9464"
+
+
+class KeysConfig(Section, frozen=True):
+    """`[keys]`: the sealed signing keys, and the pinned root that vouches for them."""
+
+    folder: Path = Path("keys")
+    passphrase_file: Path = Path("keys/passphrase")
+    root_kid: str | None = None
+    root_public: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+
+
+class LogConfig(Section, frozen=True):
+    """`[log]`: the transparency log. Without an origin, the public URL's host and path."""
+
+    origin: Annotated[str, msgspec.Meta(pattern=r"^[^\s+]{1,255}$")] | None = None
+    head_every_seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] = 300.0
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
+
+
+class CompilerConfig(Section, frozen=True):
+    """`[compiler]`: the builds."""
+
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    timeout_seconds: Seconds = 300.0
+    max_ttl_sec: WholeSeconds = 86_400
+
+
+class VerifyConfig(Section, frozen=True):
+    """`[verify]`: what `/verify` asks for, and when it no longer answers."""
+
+    required: tuple[TokenType, ...] = ("rmt",)
+    max_staleness_seconds: Seconds = 60.0
+
+
+class LimitsConfig(Section, frozen=True):
+    """`[limits]`: requests per second and client, by the class of the client."""
+
+    public_per_second: Rate = 20.0
+    public_burst: Count = 100
+    partner_per_second: Rate = 1000.0
+    partner_burst: Count = 2000
+    max_clients: Count = 10_000
+
+
+class FetchConfig(Section, frozen=True):
+    """`[fetch]`: where the node may go to fetch, and how much it takes."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    allow_file: bool = False
+    allow_plain_http: bool = False
+    allow_private_addresses: bool = False
+    timeout_seconds: Seconds = 60.0
+    max_bytes: Count = 256 << 20
+    max_decompressed_bytes: Count = 1 << 30
+    ca_file: Path | None = None
+
+
+class AuthorityConfig(Section, frozen=True):
+    """`[[authority]]`: an authority and its pinned keys. They are never fetched."""
+
+    did: Did
+    jwks_file: Path
+
+
+class SourceConfig(Section, frozen=True):
+    """`[[source]]`: a policy snapshot, or an index of them, and who may have signed it."""
+
+    name: Name
+    uri: str
+    authorities: Annotated[tuple[Did, ...], msgspec.Meta(min_length=1)]
+    schedule_seconds: WholeSeconds = 3600
+
+
+class DatasetConfig(Section, frozen=True):
+    """`[[dataset]]`: a list, how it is read, why it is believed, what is plausible of it."""
+
+    name: Name
+    provider: str
+    reader: Name
+    uri: str | None = None
+    uris: dict[str, str] = {}
+    schedule_seconds: WholeSeconds = 3600
+    authenticity: Literal["signed", "checksum", "tls_only"] = "tls_only"
+    key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+    checksum_uri: str | None = None
+    min_records: Count = 1
+    max_records: Count = 1_000_000
+    max_shrink: Share = "0.20"
+    max_age_seconds: WholeSeconds = 86_400
+
+    def parts(self) -> dict[str, str]:
+        """Return the URI of each part; a list in one file has the one part `""`."""
+        return dict(self.uris) if self.uri is None else {"": self.uri}
+
+
+class RoleConfig(Section, frozen=True):
+    """`[[role]]`: what the holder of the certificate with this SAN URI may do."""
+
+    uri: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,250}$")]
+    roles: Annotated[tuple[Role, ...], msgspec.Meta(min_length=1)]
+
+
+class ClientConfig(Section, frozen=True):
+    """`[client]`: how the command line reaches a node, and as whom. Without a URL, this node's."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")] | None = None
+    ca_file: Path = Path("pki/ca.pem")
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    approver_certificate_file: Path | None = None
+    approver_key_file: Path | None = None
+
+
+class Config(Section, frozen=True):
+    """Everything the file says, defaults filled in and paths made absolute."""
+
+    node: NodeConfig
+    http: HttpConfig = HttpConfig()
+    tls: TlsConfig = TlsConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    keys: KeysConfig = KeysConfig()
+    log: LogConfig = LogConfig()
+    compiler: CompilerConfig = CompilerConfig()
+    verify: VerifyConfig = VerifyConfig()
+    limits: LimitsConfig = LimitsConfig()
+    fetch: FetchConfig = FetchConfig()
+    client: ClientConfig = ClientConfig()
+    authority: tuple[AuthorityConfig, ...] = ()
+    source: tuple[SourceConfig, ...] = ()
+    dataset: tuple[DatasetConfig, ...] = ()
+    role: tuple[RoleConfig, ...] = ()
+
+    def log_origin(self) -> str:
+        """Return the log's name: as configured, else the public URL without its scheme."""
+        return self.log.origin or self.node.public_url.removeprefix("https://").rstrip("/")

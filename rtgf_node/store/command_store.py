@@ -1,0 +1,116 @@
+"""The command log, and what each client's newest commands came to."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from rtgf_node.errors import Code, RtgfError
+
+# Outcomes kept for each client: a client that proposes again does so within a few commands; with
+# a full mailbox of 256 waiting, four times over.
+OUTCOMES_KEPT = 1024
+# Clients whose sequence numbers are kept, the longest silent forgotten first. A client is one run
+# of one actor, so this is hundreds of restarts.
+CLIENTS_KEPT = 1024
+# Commands kept after they were applied: what a follower that was away for a moment needs.
+COMMANDS_KEPT = 10_000
+
+
+class CommandStore:
+    """The command_log, applied and clients tables; written only by the state machine's thread.
+
+    A command of a client is applied once: its sequence number, once seen, gives the outcome it had.
+    """
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+        self._last_index = 0
+        self._newest: dict[str, int] = {}
+        self._touched: dict[str, int] = {}
+        self.reload()
+
+    @property
+    def last_index(self) -> int:
+        """The index of the newest command, 0 before the first."""
+        return self._last_index
+
+    def reload(self) -> None:
+        """Read again what is kept in memory; for use after a transaction was rolled back."""
+        row = self._conn.execute("SELECT coalesce(max(idx), 0) FROM command_log").fetchone()
+        self._last_index = row[0]
+        self._newest = dict(self._conn.execute("SELECT client_id, newest_seq FROM clients"))
+        self._touched.clear()
+
+    def outcome(self, client_id: str, seq: int) -> tuple[int, bytes] | None:
+        """Return index and outcome of a command that was applied before, None for a new one.
+
+        Raises:
+          RtgfError: RTGF_CONFLICT if it is so old that nobody knows whether it was applied.
+        """
+        newest = self._newest.get(client_id)
+        if newest is None or seq > newest:
+            return None
+        row = self._conn.execute(
+            "SELECT idx, outcome FROM applied WHERE client_id = ? AND seq = ?", (client_id, seq)
+        ).fetchone()
+        if row is not None:
+            return row[0], row[1]
+        if seq <= newest - OUTCOMES_KEPT:
+            raise RtgfError(
+                Code.RTGF_CONFLICT,
+                f"command {seq} is older than the {OUTCOMES_KEPT} newest of its client; whether it "
+                "was applied is no longer known here, look at the log itself",
+            )
+        return None
+
+    def append(self, client_id: str, seq: int, kind: str, body: bytes) -> int:
+        """Add a command to the log and return its index."""
+        self._last_index += 1
+        self._conn.execute(
+            "INSERT INTO command_log (idx, client_id, seq, kind, body) VALUES (?, ?, ?, ?, ?)",
+            (self._last_index, client_id, seq, kind, body),
+        )
+        return self._last_index
+
+    def record(self, client_id: str, seq: int, index: int, outcome: bytes) -> None:
+        """Keep what a command came to."""
+        self._conn.execute(
+            "INSERT INTO applied (client_id, seq, idx, outcome) VALUES (?, ?, ?, ?)",
+            (client_id, seq, index, outcome),
+        )
+        self._newest[client_id] = max(seq, self._newest.get(client_id, seq))
+        self._touched[client_id] = index
+
+    def flush(self) -> None:
+        """Once a transaction: note the clients' newest numbers and forget what is past its time."""
+        for client_id, index in self._touched.items():
+            newest = self._newest[client_id]
+            self._conn.execute(
+                "INSERT INTO clients (client_id, newest_seq, newest_idx) VALUES (?, ?, ?) "
+                "ON CONFLICT (client_id) DO UPDATE SET newest_seq = excluded.newest_seq, "
+                "newest_idx = excluded.newest_idx",
+                (client_id, newest, index),
+            )
+            self._conn.execute(
+                "DELETE FROM applied WHERE client_id = ? AND seq <= ?",
+                (client_id, newest - OUTCOMES_KEPT),
+            )
+        self._touched.clear()
+        self._conn.execute(
+            "DELETE FROM command_log WHERE idx <= ?", (self._last_index - COMMANDS_KEPT,)
+        )
+        if len(self._newest) > CLIENTS_KEPT:
+            self._forget_clients()
+
+    def _forget_clients(self) -> None:
+        silent = [
+            row[0]
+            for row in self._conn.execute(
+                "SELECT client_id FROM clients ORDER BY newest_idx DESC LIMIT -1 OFFSET ?",
+                (CLIENTS_KEPT,),
+            )
+        ]
+        for client_id in silent:
+            self._conn.execute("DELETE FROM applied WHERE client_id = ?", (client_id,))
+            self._conn.execute("DELETE FROM clients WHERE client_id = ?", (client_id,))
+            del self._newest[client_id]

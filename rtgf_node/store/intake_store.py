@@ -1,0 +1,218 @@
+"""What came in from outside: snapshots, dataset records, quarantined files, counted refusals."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import msgspec
+
+# Rows of refused intakes that are kept to be looked at; the counts by code are kept for ever.
+REFUSALS_KEPT = 10_000
+# Quarantined files that are remembered, newest first: years of a provider's bad days.
+QUARANTINE_KEPT = 1000
+# One page of a listing.
+MAX_ROWS = 1000
+
+_SNAPSHOT = "snapshot_id, digest, jurisdiction, domain, version, body, at, leaf_index"
+_DATASET = (
+    "name, version, provider, reader, raw_sha256, content_sha256, record_count, published, "
+    "retrieved_at, uri, etag, last_modified, signature_state, records_sha256, "
+    "checked_at, leaf_index"
+)
+
+
+class SnapshotRow(msgspec.Struct, frozen=True):
+    """A snapshot that was taken in. `body` is the exact signed bytes, `at` its event's time."""
+
+    snapshot_id: str
+    digest: str
+    jurisdiction: str
+    domain: str
+    version: str
+    body: bytes
+    at: str
+    leaf_index: int
+
+
+class DatasetRow(msgspec.Struct, frozen=True):
+    """A dataset that was taken in: where from, when, both digests.
+
+    The bytes are the object `raw_sha256`, the records as they were read the object
+    `records_sha256`. `checked_at` is when the provider last said that this is the newest.
+    """
+
+    name: str
+    version: str
+    provider: str
+    reader: str
+    raw_sha256: str
+    content_sha256: str
+    record_count: int
+    published: str | None
+    retrieved_at: int
+    uri: str
+    etag: str | None
+    last_modified: str | None
+    signature_state: str
+    records_sha256: str
+    checked_at: int
+    leaf_index: int
+
+
+class QuarantineRow(msgspec.Struct, frozen=True):
+    """A fetched file that is kept from use, and why."""
+
+    name: str
+    raw_sha256: str
+    reason: str
+    at: int
+
+
+class RefusalRow(msgspec.Struct, frozen=True):
+    """An intake that was refused. Digests and ids only; never what was in it."""
+
+    code: str
+    subject: str
+    digest: str
+    at: int
+    detail: str
+
+
+class IntakeStore:
+    """The snapshots, datasets, quarantine and refusals tables, through one connection."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def snapshot(self, snapshot_id: str) -> SnapshotRow | None:
+        """Return the snapshot of this id, None if it is not here."""
+        return self._snapshot("snapshot_id = ?", snapshot_id)
+
+    def snapshot_by_digest(self, digest: str) -> SnapshotRow | None:
+        """Return the snapshot of this digest, None if it is not here."""
+        return self._snapshot("digest = ?", digest)
+
+    def newest_snapshot(self, jurisdiction: str, domain: str) -> SnapshotRow | None:
+        """Return the snapshot in force for a jurisdiction and domain: the one taken in last."""
+        return self._snapshot(
+            "jurisdiction = ? AND domain = ? ORDER BY leaf_index DESC LIMIT 1", jurisdiction, domain
+        )
+
+    def newest_snapshots(self) -> list[SnapshotRow]:
+        """Return the newest snapshot of every jurisdiction and domain, sorted by id."""
+        rows = self._conn.execute(
+            f"SELECT {_SNAPSHOT} FROM snapshots WHERE leaf_index IN "  # noqa: S608  constant text
+            "(SELECT max(leaf_index) FROM snapshots GROUP BY jurisdiction, domain) "
+            "ORDER BY snapshot_id"
+        )
+        return [SnapshotRow(*row) for row in rows]
+
+    def insert_snapshot(self, row: SnapshotRow) -> None:
+        """Add a snapshot."""
+        self._conn.execute(
+            f"INSERT INTO snapshots ({_SNAPSHOT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  constant text
+            msgspec.structs.astuple(row),
+        )
+
+    def dataset(self, name: str, version: str) -> DatasetRow | None:
+        """Return the newest record of a dataset's version, None if it is not here."""
+        return self._dataset("name = ? AND version = ?", name, version)
+
+    def newest_dataset(self, name: str) -> DatasetRow | None:
+        """Return the dataset in force under this name: the one taken in last."""
+        return self._dataset("name = ?", name)
+
+    def dataset_by_content(self, content_sha256: str) -> DatasetRow | None:
+        """Return the newest record of this content, None if it is not here."""
+        return self._dataset("content_sha256 = ?", content_sha256)
+
+    def newest_datasets(self) -> list[DatasetRow]:
+        """Return the dataset in force under every name, sorted by name."""
+        rows = self._conn.execute(
+            f"SELECT {_DATASET} FROM datasets WHERE seq IN "  # noqa: S608  constant text
+            "(SELECT max(seq) FROM datasets GROUP BY name) ORDER BY name"
+        )
+        return [DatasetRow(*row) for row in rows]
+
+    def insert_dataset(self, row: DatasetRow) -> None:
+        """Add a dataset record and release its bytes from quarantine, if they were in it."""
+        self._conn.execute(
+            f"INSERT INTO datasets ({_DATASET}) "  # noqa: S608  constant text
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            msgspec.structs.astuple(row),
+        )
+        self._conn.execute(
+            "DELETE FROM quarantine WHERE name = ? AND raw_sha256 = ?", (row.name, row.raw_sha256)
+        )
+
+    def confirm_dataset(self, name: str, *, at: int) -> None:
+        """Note that the dataset in force was found to be the newest at `at`."""
+        self._conn.execute(
+            "UPDATE datasets SET checked_at = max(checked_at, ?) WHERE seq = "
+            "(SELECT max(seq) FROM datasets WHERE name = ?)",
+            (at, name),
+        )
+
+    def quarantined(self) -> list[QuarantineRow]:
+        """Return what is in quarantine, newest first."""
+        rows = self._conn.execute(
+            "SELECT name, raw_sha256, reason, at FROM quarantine ORDER BY at DESC, name, raw_sha256"
+        )
+        return [QuarantineRow(*row) for row in rows]
+
+    def put_quarantine(self, row: QuarantineRow) -> None:
+        """Note a quarantined file; the same file again updates reason and time."""
+        self._conn.execute(
+            "INSERT INTO quarantine (name, raw_sha256, reason, at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (name, raw_sha256) DO UPDATE SET reason = excluded.reason, "
+            "at = excluded.at",
+            msgspec.structs.astuple(row),
+        )
+        self._conn.execute(
+            "DELETE FROM quarantine WHERE (name, raw_sha256) IN (SELECT name, raw_sha256 FROM "
+            "quarantine ORDER BY at DESC, name, raw_sha256 LIMIT -1 OFFSET ?)",
+            (QUARANTINE_KEPT,),
+        )
+
+    def insert_refusal(self, row: RefusalRow) -> None:
+        """Note and count a refused intake."""
+        self._conn.execute(
+            "INSERT INTO refusals (code, subject, digest, at, detail) VALUES (?, ?, ?, ?, ?)",
+            msgspec.structs.astuple(row),
+        )
+        self._conn.execute(
+            "DELETE FROM refusals WHERE seq <= (SELECT max(seq) FROM refusals) - ?",
+            (REFUSALS_KEPT,),
+        )
+        self._conn.execute(
+            "INSERT INTO refusal_counts (code, total) VALUES (?, 1) "
+            "ON CONFLICT (code) DO UPDATE SET total = total + 1",
+            (row.code,),
+        )
+
+    def refusals(self, limit: int = MAX_ROWS) -> list[RefusalRow]:
+        """Return the newest `limit` refusals, newest first."""
+        rows = self._conn.execute(
+            "SELECT code, subject, digest, at, detail FROM refusals ORDER BY seq DESC LIMIT ?",
+            (max(0, min(limit, MAX_ROWS)),),
+        )
+        return [RefusalRow(*row) for row in rows]
+
+    def refusal_counts(self) -> dict[str, int]:
+        """Return how many intakes were refused with each code, since the store was made."""
+        return dict(self._conn.execute("SELECT code, total FROM refusal_counts ORDER BY code"))
+
+    def _snapshot(self, where: str, *arguments: object) -> SnapshotRow | None:
+        row = self._conn.execute(
+            f"SELECT {_SNAPSHOT} FROM snapshots WHERE {where}",  # noqa: S608  constant text
+            arguments,
+        ).fetchone()
+        return None if row is None else SnapshotRow(*row)
+
+    def _dataset(self, where: str, *arguments: object) -> DatasetRow | None:
+        row = self._conn.execute(
+            f"SELECT {_DATASET} FROM datasets WHERE {where} "  # noqa: S608  constant text
+            "ORDER BY seq DESC LIMIT 1",
+            arguments,
+        ).fetchone()
+        return None if row is None else DatasetRow(*row)

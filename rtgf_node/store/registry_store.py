@@ -1,0 +1,262 @@
+"""The register of builds and tokens: the exact signed bytes, and what rests on what."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import cast
+
+import msgspec
+
+from rtgf_node.core import identifiers
+from rtgf_node.errors import Code, RtgfError
+
+_ISSUED_COLUMNS = (
+    "token_id, jti, type, place, name, version, issue, canonical_hash, nbf, exp, body, "
+    "status_list, status_idx"
+)
+_BUILD_COLUMNS = "build_id, state, manifest_digest, at, summary, leaf_index"
+PUBLISHED = "published"
+# One page of a listing.
+MAX_ROWS = 1000
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    """A token as it is published. `body` is the exact bytes that were signed.
+
+    `place` is its jurisdiction or corridor, `name` its domain or its own name; `parents` are the
+    token ids it rests on.
+    """
+
+    token_id: str
+    jti: str
+    type: str
+    place: str
+    name: str
+    version: str
+    issue: int
+    canonical_hash: str
+    nbf: int
+    exp: int
+    body: bytes
+    status_list: int
+    status_idx: int
+    parents: tuple[str, ...] = ()
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A published token, the build that made it, and the log entry that issued it."""
+
+    token: TokenRow
+    build_id: str
+    leaf_index: int
+
+
+class BuildRow(msgspec.Struct, frozen=True):
+    """A build and how it ended; `leaf_index` is the entry of a published one."""
+
+    build_id: str
+    state: str
+    manifest_digest: str | None
+    at: int
+    summary: str
+    leaf_index: int | None = None
+
+
+class RegistryStore:
+    """The tokens, token_parents and builds tables, through one connection."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def token(self, token_id: str) -> Issued | None:
+        """Return the token of this id, None if it is not here."""
+        return self._one("token_id = ?", token_id)
+
+    def by_jti(self, jti: str) -> Issued | None:
+        """Return the token of this jti, None if it is not here."""
+        return self._one("jti = ?", jti)
+
+    def find(self, reference: str) -> Issued | None:
+        """Return the token of an id or URI; without an issue number, the newest of its version.
+
+        Raises:
+          RtgfError: RTGF_INPUT_INVALID if it is no token id.
+        """
+        token_id = identifiers.token_reference(reference)
+        parts = identifiers.split_token_id(token_id)
+        if parts.issue is not None:
+            return self.token(token_id)
+        return self._one(
+            "type = ? AND place = ? AND name = ? AND version = ? ORDER BY leaf_index DESC LIMIT 1",
+            parts.type,
+            parts.place,
+            parts.name,
+            parts.version,
+        )
+
+    def by_slug(self, token_type: str, slug: str) -> Issued | None:
+        """Return the token of this type whose id, in lower case and with dashes, ends in `slug`."""
+        return self._one(
+            "lower(replace(token_id, ':', '-')) = ?", f"{token_type.lower()}-{slug.lower()}"
+        )
+
+    def newest(self, token_type: str, place: str, name: str) -> Issued | None:
+        """Return the token of this type, place and name that was published last."""
+        return self._one(
+            "type = ? AND place = ? AND name = ? ORDER BY leaf_index DESC LIMIT 1",
+            token_type,
+            place,
+            name,
+        )
+
+    def versions(self, token_type: str, place: str, name: str) -> list[Issued]:
+        """Return every token of this type, place and name, newest first."""
+        return list(
+            self._issued(
+                "type = ? AND place = ? AND name = ? ORDER BY leaf_index DESC",
+                token_type,
+                place,
+                name,
+            )
+        )
+
+    def tokens(self) -> Iterator[Issued]:
+        """Yield every token in the order in which the log issued them."""
+        return self._issued("1 ORDER BY leaf_index")
+
+    def page(self, after_leaf: int, limit: int = MAX_ROWS) -> list[Issued]:
+        """Return up to `limit` tokens that were issued after the entry `after_leaf`, in order."""
+        return list(
+            self._issued(
+                "leaf_index > ? ORDER BY leaf_index LIMIT ?",
+                after_leaf,
+                max(0, min(limit, MAX_ROWS)),
+            )
+        )
+
+    def of_build(self, build_id: str) -> list[Issued]:
+        """Return the tokens of a build in the order in which the log issued them."""
+        return list(self._issued("build_id = ? ORDER BY leaf_index", build_id))
+
+    def parents(self, token_id: str) -> tuple[str, ...]:
+        """Return the ids of the tokens that this one rests on, sorted."""
+        rows = self._conn.execute(
+            "SELECT parent_id FROM token_parents WHERE token_id = ? ORDER BY parent_id", (token_id,)
+        )
+        return tuple(row[0] for row in rows)
+
+    def children(self, token_id: str) -> tuple[str, ...]:
+        """Return the ids of the tokens that rest on this one directly, sorted."""
+        rows = self._conn.execute(
+            "SELECT token_id FROM token_parents WHERE parent_id = ? ORDER BY token_id", (token_id,)
+        )
+        return tuple(row[0] for row in rows)
+
+    def count(self) -> int:
+        """Return how many tokens were ever issued."""
+        return cast(int, self._conn.execute("SELECT count(*) FROM tokens").fetchone()[0])
+
+    def next_status_index(self, status_list: int) -> int:
+        """Return the first index of a status list that no token has."""
+        row = self._conn.execute(
+            "SELECT coalesce(max(status_idx) + 1, 0) FROM tokens WHERE status_list = ?",
+            (status_list,),
+        ).fetchone()
+        return cast(int, row[0])
+
+    def last_status_list(self) -> int:
+        """Return the number of the newest status list, 0 before the first token."""
+        row = self._conn.execute("SELECT coalesce(max(status_list), 0) FROM tokens").fetchone()
+        return cast(int, row[0])
+
+    def build(self, build_id: str) -> BuildRow | None:
+        """Return the build, None if it is not here."""
+        row = self._conn.execute(
+            f"SELECT {_BUILD_COLUMNS} FROM builds WHERE build_id = ?",  # noqa: S608  constant text
+            (build_id,),
+        ).fetchone()
+        return None if row is None else BuildRow(*row)
+
+    def builds(self, limit: int = MAX_ROWS) -> list[BuildRow]:
+        """Return the newest `limit` builds, newest first."""
+        rows = self._conn.execute(
+            f"SELECT {_BUILD_COLUMNS} FROM builds "  # noqa: S608  constant text
+            "ORDER BY at DESC, build_id LIMIT ?",
+            (max(0, min(limit, MAX_ROWS)),),
+        )
+        return [BuildRow(*row) for row in rows]
+
+    def put_build(self, build: BuildRow) -> None:
+        """Add a build or note how it ended.
+
+        Raises:
+          RtgfError: RTGF_CONFLICT if it was published: that is final.
+        """
+        held = self.build(build.build_id)
+        if held is not None and held.state == PUBLISHED:
+            raise RtgfError(
+                Code.RTGF_CONFLICT, f"build {build.build_id} was published, which is final"
+            )
+        self._conn.execute(
+            f"INSERT INTO builds ({_BUILD_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) "  # noqa: S608  constant text
+            "ON CONFLICT (build_id) DO UPDATE SET state = excluded.state, "
+            "manifest_digest = excluded.manifest_digest, at = excluded.at, "
+            "summary = excluded.summary, leaf_index = excluded.leaf_index",
+            msgspec.structs.astuple(build),
+        )
+
+    def insert_token(self, token: TokenRow, *, build_id: str, leaf_index: int) -> None:
+        """Add a token; what it rests on is added by `insert_parents` when all are in.
+
+        Raises:
+          RtgfError: RTGF_CONFLICT if its id, its jti or its place in a status list is taken.
+        """
+        taken = self._conn.execute(
+            "SELECT token_id FROM tokens WHERE token_id = ? OR jti = ? "
+            "OR (status_list = ? AND status_idx = ?) LIMIT 1",
+            (token.token_id, token.jti, token.status_list, token.status_idx),
+        ).fetchone()
+        if taken is not None:
+            raise RtgfError(
+                Code.RTGF_CONFLICT,
+                f"{token.token_id}: its id, jti or status index belongs to {taken[0]}; build again",
+            )
+        self._conn.execute(
+            f"INSERT INTO tokens ({_ISSUED_COLUMNS}, build_id, leaf_index) "  # noqa: S608  constant text
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*msgspec.structs.astuple(token)[:-1], build_id, leaf_index),
+        )
+
+    def insert_parents(self, token: TokenRow) -> None:
+        """Note what the token rests on.
+
+        Raises:
+          RtgfError: RTGF_VERIFY_TOKEN_NOT_FOUND if one of them is not here.
+        """
+        for parent in sorted(set(token.parents)):
+            known = self._conn.execute(
+                "SELECT 1 FROM tokens WHERE token_id = ?", (parent,)
+            ).fetchone()
+            if known is None:
+                raise RtgfError(
+                    Code.RTGF_VERIFY_TOKEN_NOT_FOUND,
+                    f"{token.token_id} rests on {parent}, which is not here",
+                )
+            self._conn.execute(
+                "INSERT INTO token_parents (token_id, parent_id) VALUES (?, ?)",
+                (token.token_id, parent),
+            )
+
+    def _one(self, where: str, *arguments: object) -> Issued | None:
+        found = list(self._issued(where, *arguments))
+        return found[0] if found else None
+
+    def _issued(self, where: str, *arguments: object) -> Iterator[Issued]:
+        rows = self._conn.execute(
+            f"SELECT {_ISSUED_COLUMNS}, build_id, leaf_index FROM tokens WHERE {where}",  # noqa: S608  constant text
+            arguments,
+        )
+        for *columns, build_id, leaf_index in rows:
+            members = (*columns, self.parents(columns[0]))
+            yield Issued(TokenRow(*members), build_id, leaf_index)

@@ -1,0 +1,377 @@
+"""What goes over HTTP: request bodies and answers as types, shared by the API and the client.
+
+Request bodies refuse unknown members; answers may gain members in a later version. Times are
+RFC 3339 text, digests and ids are strings, byte strings are lower-case hex unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from rtgf_node.core import canonical_json
+from rtgf_node.errors import Code, RtgfError
+
+T = TypeVar("T")
+
+Document = dict[str, Any]
+"""A JSON object whose members are another page's business (a token, a context, an event)."""
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A request body. Unknown members are refused with their path."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An answer body."""
+
+
+def decode_body(body: bytes, kind: type[T], *, max_bytes: int = 1 << 20) -> T:
+    """Parse a request body strictly (duplicate keys, depth, number range) into its type.
+
+    Raises:
+      RtgfError: RTGF_JSON_INVALID with the position, or RTGF_VERIFY_BAD_REQUEST with the path of
+        the member that does not fit.
+    """
+    value = canonical_json.parse(body, max_bytes=max_bytes)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        pointer = path.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "") or "/"
+        raise RtgfError(Code.RTGF_VERIFY_BAD_REQUEST, text, pointer=pointer) from None
+
+
+# --- problems (RFC 9457) ------------------------------------------------------------------------
+
+
+class Problem(Answer, frozen=True):
+    """An error answer. `type` resolves on the node itself; `instance` is the request id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    pointer: str | None = None
+    causes: list[Document] = []
+
+
+# --- verify and evaluate ------------------------------------------------------------------------
+
+
+class VerifyTokens(Body, frozen=True):
+    """The token set: each a token URI, a token id, or a whole token object."""
+
+    rmt: str | Document | None = None
+    imt: str | Document | None = None
+    cort: str | Document | None = None
+    psrt: str | Document | None = None
+    rrmt: str | Document | None = None
+
+
+class VerifyRequest(Body, frozen=True):
+    """`POST /verify`: is this token set valid, now, and may I do this?"""
+
+    tokens: VerifyTokens
+    context: Any = None
+    corridor: str | None = None
+    domain: str | None = None
+    proofs: dict[str, Document] | None = None
+    min_rev_epoch: int | None = None
+    at: str | None = None
+
+
+class TokenVerdict(Answer, frozen=True):
+    """What was found of one token of the set."""
+
+    uri: str
+    type: str
+    canonical_hash: str
+    valid: bool
+    reason: str | None
+    exp: str
+
+
+class Basis(Answer, frozen=True):
+    """What a decision rests on: digests only."""
+
+    token: str
+    eval_plan: str
+    datasets: list[str]
+
+
+class VerifyAnswer(Answer, frozen=True):
+    """The verdict. No clock in it: the same question on the same state has the same bytes."""
+
+    valid: bool
+    revEpoch: int  # noqa: N815 - the contract's spelling
+    reason: str | None
+    decision: str | None
+    controls: list[str]
+    reasons: list[str]
+    tokens: list[TokenVerdict]
+    trace_digest: str | None
+    basis: Basis | None = None
+
+
+class EvaluateRequest(Body, frozen=True):
+    """`POST /evaluate`: one token, one context, the decision with its trace."""
+
+    token: str | Document
+    context: Any
+    at: str | None = None
+
+
+class EvaluateAnswer(Answer, frozen=True):
+    """The decision, why, and the trace whose digest is given."""
+
+    decision: str
+    error: bool
+    reasons: list[str]
+    controls: list[str]
+    trace: Any
+    trace_digest: str
+    revEpoch: int  # noqa: N815 - the contract's spelling
+    explanation: str | None = None
+
+
+# --- registry -----------------------------------------------------------------------------------
+
+
+class CatalogEntry(Answer, frozen=True):
+    """One issued token."""
+
+    uri: str
+    type: str
+    slug: str
+    hash: str
+    version: str
+    issued_at: str
+    nbf: str
+    exp: str
+    revoked: bool
+    leafIndex: int  # noqa: N815 - the contract's spelling
+
+
+class Catalog(Answer, frozen=True):
+    """`GET /catalog`, a page in the order of the log; `cursor` asks for the next."""
+
+    tokens: list[CatalogEntry]
+    cursor: str | None
+
+
+# --- log ----------------------------------------------------------------------------------------
+
+
+class ProofBundle(Answer, frozen=True):
+    """Enough to check one entry offline with the log's public key and nothing else."""
+
+    eventId: str  # noqa: N815 - the contract's spelling, as are those below
+    leafIndex: int  # noqa: N815
+    treeSize: int  # noqa: N815
+    merkleRoot: str  # noqa: N815
+    leafHash: str  # noqa: N815
+    eventDigest: str  # noqa: N815
+    path: list[str]
+    consistency: list[str]
+    issuedAt: str  # noqa: N815
+    checkpoint: str
+    signatures: list[Document]
+
+
+class ConsistencyProof(Answer, frozen=True):
+    """`GET /proofs/consistency?from=&to=` (RFC 9162 §2.1.4); hashes in hex."""
+
+    old_size: int
+    new_size: int
+    old_root: str
+    new_root: str
+    proof: list[str]
+
+
+class LogEntry(Answer, frozen=True):
+    """One leaf: its index and the event whose canonical bytes were hashed."""
+
+    index: int
+    event: Document
+
+
+class LogPage(Answer, frozen=True):
+    """`GET /transparency?since=&limit=`: leaves in order; `next` is where to go on, or null."""
+
+    tree_size: int
+    entries: list[LogEntry]
+    next: int | None
+
+
+# --- revocation ---------------------------------------------------------------------------------
+
+
+class RevocationEntry(Answer, frozen=True):
+    """One committed change of a token's status."""
+
+    token_id: str
+    jti: str
+    status: str
+    reason: str
+    revEpoch: int  # noqa: N815 - the contract's spelling
+    at: str
+    root: str | None = None
+
+
+class RevokeItem(Body, frozen=True):
+    """One token to withdraw, by id, URI or jti, and why."""
+
+    token: str
+    reason: str
+
+
+class RevokeRequest(Body, frozen=True):
+    """`POST /admin/revoke` and `/admin/reinstate`: 1 to 1,000 items, all or nothing."""
+
+    items: list[RevokeItem]
+
+
+class RevokeAnswer(Answer, frozen=True):
+    """The epoch after it, and every token that fell, the dependants included."""
+
+    revEpoch: int  # noqa: N815 - the contract's spelling
+    entries: list[RevocationEntry]
+
+
+# --- intake and builds --------------------------------------------------------------------------
+
+
+class IntakeAnswer(Answer, frozen=True):
+    """What became of a pushed or fetched document. `outcome` is `accepted` or `unchanged`."""
+
+    subject: str
+    outcome: str
+    digest: str
+    event_id: str | None
+    detail: str = ""
+
+
+class FetchItem(Answer, frozen=True):
+    """What one source gave: `accepted`, `unchanged`, `quarantined` or `refused`."""
+
+    source: str
+    outcome: str
+    subject: str = ""
+    records: int | None = None
+    unreadable: int | None = None
+    raw_sha256: str | None = None
+    content_sha256: str | None = None
+    code: str | None = None
+    detail: str = ""
+
+
+class FetchAnswer(Answer, frozen=True):
+    """`POST /admin/fetch[/{source}]`: one item per document looked at."""
+
+    items: list[FetchItem]
+
+
+class CompileRequest(Body, frozen=True):
+    """`POST /admin/compile`. `accept_conflicts` needs the approver's role: corridors whose rules
+    differ are published only after somebody accepted the stricter ones.
+    """
+
+    jurisdictions: list[str] | None = None
+    domains: list[str] | None = None
+    accept_conflicts: bool = False
+
+
+class BuildStage(Answer, frozen=True):
+    """One line of a build's log."""
+
+    stage: str
+    detail: str
+    at: str
+
+
+class BuildAnswer(Answer, frozen=True):
+    """A build: `running`, `published`, `nothing_due` or `failed`."""
+
+    build_id: str
+    state: str
+    stages: list[BuildStage]
+    issued: list[str]
+    held: list[str]
+    unsatisfiable: list[Document]
+    manifest_digest: str | None = None
+    code: str | None = None
+    detail: str | None = None
+    causes: list[Document] = []
+
+
+# --- status -------------------------------------------------------------------------------------
+
+
+class Check(Answer, frozen=True):
+    """One readiness check."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class ReadyAnswer(Answer, frozen=True):
+    """`GET /readyz`: `ready`, `degraded` (answers, but something is old) or `not_ready`."""
+
+    state: str
+    checks: list[Check]
+
+
+class ActorStatus(Answer, frozen=True):
+    """One actor as its supervisor and its mailbox see it."""
+
+    name: str
+    state: str
+    restarts: int
+    depth: int
+    capacity: int
+    peak: int
+
+
+class DatasetStatus(Answer, frozen=True):
+    """The version of a list that is in force."""
+
+    name: str
+    version: str
+    records: int
+    content_sha256: str
+    retrieved_at: str
+    fresh: bool
+    quarantined: str | None = None
+
+
+class StatusAnswer(Answer, frozen=True):
+    """`GET /admin/status`: one page for the operator."""
+
+    issuer: str
+    version: str
+    ready: ReadyAnswer
+    tree_size: int
+    root_hash: str
+    head_issued_at: str
+    revEpoch: int  # noqa: N815 - the contract's spelling
+    tokens: int
+    snapshots: int
+    datasets: list[DatasetStatus]
+    actors: list[ActorStatus]
+    halted: str | None = None
+
+
+class KeyAnswer(Answer, frozen=True):
+    """One online key, as the root-signed manifest states it."""
+
+    kid: str
+    purpose: str
+    public: str
+    issued_at: str
+    expires_at: str
+    revoked_at: str | None
