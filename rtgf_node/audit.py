@@ -157,7 +157,17 @@ class _Tokens:
             proof=[as_hash(text) for text in bundle.path],
             root=root,
         )
-        if bundle.treeSize <= self._log.size and self._log.root(bundle.treeSize) != root:
+        size = self._log.size
+        if bundle.treeSize > size:
+            # The log grew while it was read: the newer tree must begin with the one rebuilt here.
+            merkle.verify_consistency(
+                old_size=size,
+                new_size=bundle.treeSize,
+                old_root=self._log.root(size),
+                new_root=root,
+                proof=[as_hash(text) for text in bundle.consistency],
+            )
+        elif self._log.root(bundle.treeSize) != root:
             raise RtgfError(Code.RTGF_TXP_GOSSIP_INCONSISTENT, "the proof leads to another tree")
         self._log.check_note(bundle.checkpoint, bundle.treeSize, root)
         return True

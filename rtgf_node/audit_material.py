@@ -118,7 +118,9 @@ def collect(
             tokens[entry.uri] = token
         if 0 <= entry.leafIndex < len(entries):
             event_id = str(entries[entry.leafIndex].event.get("event_id"))
-            proof = _shown(withheld, "proof", event_id, node.proof, event_id)
+            proof = _shown(
+                withheld, "proof", event_id, node.proof, event_id, from_size=len(entries)
+            )
             if proof is not None:
                 proofs[event_id] = proof
         if number % 50 == 0:

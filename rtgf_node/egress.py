@@ -1,26 +1,26 @@
 """Outgoing fetches: only where the configuration allows, bounded in size, time and number.
 
 HTTPS with certificate checks; plain HTTP and `file:` only where configured; only hosts on the
-allow-list, redirects only inside it. The address that was checked is the address that is connected
-to, so a name that resolves anew cannot lead to a private network.
+allow-list, redirects only inside it and never from HTTPS down to HTTP; only public addresses
+(`egress_guard`). A body counts only when its end is certain.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import re
 import ssl
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import httpcore2
 import trio
-from httpcore2._backends.base import SOCKET_OPTION  # the type of a parameter we pass on
 
-from rtgf_node.config import FetchConfig
+from rtgf_node.egress_guard import GuardedNetwork, TransientError
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.settings import FetchConfig
 
 TRIES = 3
 """Attempts in all; a provider that fails three times in a row is down, not slow."""
@@ -29,9 +29,18 @@ FIRST_PAUSE_SECONDS = 0.5
 """Before the second attempt; doubled before the third, each with up to as much jitter again."""
 
 REDIRECTS_MAX = 5
-CHUNK_BYTES = 65_536
+"""Publishers need one or two (to a canonical host, to a file store); more is a loop."""
 
+VALIDATOR_MAX_CHARS = 1024
+"""Of an ETag or a date that is kept for the next time; real ones have under 100."""
+
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Asked again: the answer tells of the moment. Any other refusal stays the same when repeated."""
+
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 GZIP_MAGIC = b"\x1f\x8b"
+_VISIBLE = re.compile(r"[!-~]*")
+_VALIDATOR = re.compile(r"[ -~]+")
 
 
 class Fetched(NamedTuple):
@@ -42,40 +51,11 @@ class Fetched(NamedTuple):
     last_modified: str | None
 
 
-class _UnreachableError(Exception):
-    """A failure that another attempt may not meet."""
+class _Answer(NamedTuple):
+    """A 200 or 304 as it came, still compressed."""
 
-
-class _GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that are allowed, and to no others."""
-
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
-        self._inner = httpcore2.TrioBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface's own parameter
-        local_address: str | None = None,
-        socket_options: Iterable[SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        try:
-            found = await trio.socket.getaddrinfo(host, port, type=trio.socket.SOCK_STREAM)
-        except OSError as error:
-            raise _UnreachableError(f"{host} does not resolve: {error}") from error
-        for *_, address in found:
-            ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
-            if self._allow_private or ip.is_global:
-                return await self._inner.connect_tcp(
-                    str(address[0]), port, timeout, local_address, socket_options
-                )
-        raise RtgfError(
-            Code.RTGF_SANCTIONS_FETCH_FAILED,
-            f"{host} resolves to private addresses only; "
-            "set fetch.allow_private_addresses if that is meant",
-        )
+    body: bytes | None
+    headers: dict[bytes, str]
 
 
 class Egress:
@@ -83,123 +63,238 @@ class Egress:
 
     Args:
       jitter: gives a number in [0, 1) for the pause between attempts.
+      network: what connects to addresses; they are checked before it is asked.
+
+    Raises:
+      RtgfError: RTGF_CONFIG_INVALID if `fetch.ca_file` holds no certificates.
     """
 
-    def __init__(self, config: FetchConfig, *, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        config: FetchConfig,
+        *,
+        jitter: Callable[[], float],
+        network: httpcore2.AsyncNetworkBackend | None = None,
+    ) -> None:
         self._config = config
         self._jitter = jitter
-        cafile = str(config.ca_file) if config.ca_file is not None else None
-        self._tls = ssl.create_default_context(cafile=cafile)
+        cafile = None if config.ca_file is None else str(config.ca_file)
+        try:
+            self._tls = ssl.create_default_context(cafile=cafile)
+        except (OSError, ssl.SSLError) as error:
+            raise RtgfError(
+                Code.RTGF_CONFIG_INVALID, f"fetch.ca_file {cafile} cannot be used: {error}"
+            ) from error
+        # The publishers' servers are not ours: several of them do not speak 1.3 yet.
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._backend = _GuardedBackend(allow_private=config.allow_private_addresses)
+        self._network = GuardedNetwork(
+            network or httpcore2.TrioBackend(), allow_private=config.allow_private_addresses
+        )
 
     async def get(
         self, uri: str, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched:
         """Return the body behind `uri`, decompressed; conditional where a validator is given.
 
+        What another attempt may not meet (no answer in time, a broken connection, a body cut short,
+        a server that is busy) is tried `TRIES` times; any other failure is final at once.
+
         Raises:
-          RtgfError: RTGF_SANCTIONS_FETCH_FAILED, with every attempt's reason in `causes`.
+          RtgfError: RTGF_SANCTIONS_FETCH_FAILED; after several attempts with every attempt's reason
+            in `causes`.
         """
-        if urlsplit(uri).scheme == "file":
+        if _split(uri).scheme == "file":
             body = await trio.to_thread.run_sync(self._read_file, uri)
-            return Fetched(self._decompressed(body, uri), None, None)
+            return Fetched(await self._unpacked(body, uri), None, None)
+        conditions = [
+            (name, value.encode("ascii"))
+            for name, value in ((b"If-None-Match", etag), (b"If-Modified-Since", last_modified))
+            if value is not None and _is_validator(value)
+        ]
+        answer = await self._try(uri, conditions)
+        if answer.body is None:
+            return Fetched(None, etag, last_modified)
+        # Outside the attempt: its time limit is the provider's, and unpacking is our own work.
+        return Fetched(
+            await self._unpacked(answer.body, uri),
+            _validator(answer.headers.get(b"etag")),
+            _validator(answer.headers.get(b"last-modified")),
+        )
+
+    async def _try(self, uri: str, conditions: list[tuple[bytes, bytes]]) -> _Answer:
         causes: list[RtgfError] = []
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(1, TRIES + 1):
             try:
                 with trio.fail_after(self._config.timeout_seconds):
-                    return await self._follow(uri, etag, last_modified)
-            except (_UnreachableError, trio.TooSlowError, httpcore2.NetworkError,
-                    httpcore2.TimeoutException, httpcore2.ProtocolError) as error:  # fmt: skip
-                reason = str(error) or type(error).__name__
-                causes.append(
-                    RtgfError(Code.RTGF_SANCTIONS_FETCH_FAILED, f"attempt {attempt}: {reason}")
-                )
+                    return await self._follow(uri, conditions)
+            except trio.TooSlowError:
+                reason = f"no complete answer within {self._config.timeout_seconds:g} seconds"
+            except (TransientError, httpcore2.NetworkError, httpcore2.TimeoutException,
+                    httpcore2.ProtocolError) as error:  # fmt: skip
+                reason = _reason(error, uri)
+            causes.append(_failed(f"attempt {attempt}: {reason}"))
             if attempt < TRIES:
                 await trio.sleep(pause * (1 + self._jitter()))
                 pause *= 2
         raise RtgfError(
             Code.RTGF_SANCTIONS_FETCH_FAILED,
-            f"{uri} failed {TRIES} times, last: {causes[-1].detail}",
+            f"{_shown(uri)} failed {TRIES} times, last: {causes[-1].detail}; "
+            "the copy in force stays until its maximum age",
             causes=tuple(causes),
         )
 
-    async def _follow(self, uri: str, etag: str | None, last_modified: str | None) -> Fetched:
-        headers = [(b"User-Agent", b"rtgf-node"), (b"Accept-Encoding", b"identity")]
-        if etag is not None:
-            headers.append((b"If-None-Match", etag.encode("latin-1")))
-        if last_modified is not None:
-            headers.append((b"If-Modified-Since", last_modified.encode("latin-1")))
+    async def _follow(self, uri: str, conditions: list[tuple[bytes, bytes]]) -> _Answer:
+        headers = [(b"User-Agent", b"rtgf-node"), (b"Accept-Encoding", b"identity"), *conditions]
         async with httpcore2.AsyncConnectionPool(
-            ssl_context=self._tls, network_backend=self._backend, max_connections=1
+            ssl_context=self._tls, network_backend=self._network, max_connections=1
         ) as pool:
             for _ in range(REDIRECTS_MAX + 1):
-                self._check_target(uri)
-                async with pool.stream("GET", uri, headers=headers) as response:
-                    told = {
-                        name.lower(): value.decode("latin-1") for name, value in response.headers
-                    }
-                    if response.status in {301, 302, 303, 307, 308} and b"location" in told:
-                        uri = urljoin(uri, told[b"location"])
+                target = self._checked_target(uri)
+                async with pool.stream("GET", target, headers=headers) as response:
+                    told = {name.lower(): text.decode("latin-1") for name, text in response.headers}
+                    if response.status in REDIRECT_STATUSES and b"location" in told:
+                        uri = _redirected(uri, told[b"location"])
                         continue
-                    if response.status == 304:
-                        return Fetched(None, etag, last_modified)
+                    if response.status == 304 and conditions:
+                        return _Answer(None, told)
+                    if response.status in TRANSIENT_STATUSES:
+                        raise TransientError(f"{_shown(uri)} answered {response.status}")
                     if response.status != 200:
-                        raise _UnreachableError(f"{uri} answered {response.status}")
-                    body = await self._read_bounded(response, uri)
-                    return Fetched(
-                        self._decompressed(body, uri),
-                        told.get(b"etag"),
-                        told.get(b"last-modified"),
-                    )
-        raise _failed(f"more than {REDIRECTS_MAX} redirects")
+                        raise _failed(f"{_shown(uri)} answered {response.status}")
+                    return _Answer(await self._read_bounded(response, told, uri), told)
+        raise _failed(f"{_shown(uri)}: more than {REDIRECTS_MAX} redirects")
 
-    def _check_target(self, uri: str) -> None:
-        parts = urlsplit(uri)
+    def _checked_target(self, uri: str) -> httpcore2.URL:
+        """Return where to connect, made from the very parts that were checked."""
+        parts = _split(uri)
         if parts.scheme != "https" and not (
             parts.scheme == "http" and self._config.allow_plain_http
         ):
-            raise _failed(f"{uri}: only https is fetched (fetch.allow_plain_http is off)")
-        if parts.hostname not in self._config.allowed_hosts:
-            raise _failed(f"{uri}: the host is not in fetch.allowed_hosts")
+            raise _failed(f"{_shown(uri)}: only https is fetched (fetch.allow_plain_http is off)")
+        if parts.username is not None or parts.password is not None:
+            raise _failed(f"{_shown(uri)}: a URI holds no user name or password")
+        if parts.hostname is None or parts.hostname not in self._config.allowed_hosts:
+            raise _failed(f"{_shown(uri)}: the host is not in fetch.allowed_hosts")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not _VISIBLE.fullmatch(parts.hostname + target):
+            raise _failed(f"{_shown(uri)}: a URI has ASCII characters only; percent-encode others")
+        return httpcore2.URL(
+            scheme=parts.scheme, host=parts.hostname, port=parts.port, target=target
+        )
 
-    async def _read_bounded(self, response: httpcore2.Response, uri: str) -> bytes:
+    async def _read_bounded(
+        self, response: httpcore2.Response, told: dict[bytes, str], uri: str
+    ) -> bytes:
+        limit = self._config.max_bytes
+        encoding = told.get(b"content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", "gzip", "x-gzip", ""}:
+            raise _failed(f"{_shown(uri)} is encoded as {encoding!r}, which was not asked for")
+        length = told.get(b"content-length")
+        if length is None and b"transfer-encoding" not in told:
+            # It would end with the connection, and whoever can cut that could shorten a list.
+            raise _failed(f"{_shown(uri)} does not say where its body ends")
+        # The client refuses a length that is not a number.
+        if length is not None and int(length) > limit:
+            raise _failed(f"{_shown(uri)} is larger than {limit} bytes")
         body = bytearray()
         async for chunk in response.aiter_stream():
             body += chunk
-            if len(body) > self._config.max_bytes:
-                raise _failed(f"{uri} is larger than {self._config.max_bytes} bytes")
+            if len(body) > limit:
+                raise _failed(f"{_shown(uri)} is larger than {limit} bytes")
         return bytes(body)
 
     def _read_file(self, uri: str) -> bytes:
-        parts = urlsplit(uri)
+        parts = _split(uri)
         if not self._config.allow_file or parts.netloc not in {"", "localhost"}:
-            raise _failed(f"{uri}: files are read only with fetch.allow_file and no host")
+            raise _failed(f"{_shown(uri)}: files are read only with fetch.allow_file and no host")
+        path = Path(unquote(parts.path))
+        # A pipe or a device could keep this thread for ever.
+        if not path.is_file():
+            raise _failed(f"{_shown(uri)}: there is no such file")
         try:
-            with Path(unquote(parts.path)).open("rb") as file:
+            with path.open("rb") as file:
                 body = file.read(self._config.max_bytes + 1)
         except OSError as error:
-            raise _failed(f"{uri}: {error.strerror}") from error
+            raise _failed(f"{_shown(uri)}: {error.strerror}") from error
         if len(body) > self._config.max_bytes:
-            raise _failed(f"{uri} is larger than {self._config.max_bytes} bytes")
+            raise _failed(f"{_shown(uri)} is larger than {self._config.max_bytes} bytes")
         return body
 
-    def _decompressed(self, body: bytes, uri: str) -> bytes:
+    async def _unpacked(self, body: bytes, uri: str) -> bytes:
         if not body.startswith(GZIP_MAGIC):
             return body
+        return await trio.to_thread.run_sync(self._gunzip, body, uri)
+
+    def _gunzip(self, body: bytes, uri: str) -> bytes:
         limit = self._config.max_decompressed_bytes
         inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
         try:
             plain = inflater.decompress(body, limit + 1)
         except zlib.error as error:
-            raise _failed(f"{uri} is not valid gzip: {error}") from error
+            raise _failed(f"{_shown(uri)} is not valid gzip: {error}") from error
         if len(plain) > limit:
-            raise _failed(f"{uri} is larger than {limit} bytes when decompressed")
+            raise _failed(f"{_shown(uri)} is larger than {limit} bytes when decompressed")
         if not inflater.eof or inflater.unused_data:
-            raise _failed(f"{uri} is a truncated or trailing gzip file")
+            raise _failed(f"{_shown(uri)} is a gzip file that is cut, or goes on after its end")
         return plain
 
 
 def _failed(detail: str) -> RtgfError:
     return RtgfError(Code.RTGF_SANCTIONS_FETCH_FAILED, detail)
+
+
+def _split(uri: str) -> SplitResult:
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port  # checked only when it is read
+    except ValueError as error:
+        raise _failed(f"a URI that cannot be read: {error}") from error
+    return parts
+
+
+def _shown(uri: str) -> str:
+    """Return `uri` for a message: without its query and user, which may hold a secret."""
+    parts = _split(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _redirected(uri: str, location: str) -> str:
+    try:
+        target = urljoin(uri, location)
+    except ValueError as error:
+        raise _failed(f"{_shown(uri)} redirects to what cannot be read: {error}") from error
+    if _split(uri).scheme == "https" and _split(target).scheme != "https":
+        raise _failed(f"{_shown(uri)} redirects away from https")
+    return target
+
+
+def _is_validator(value: str) -> bool:
+    return len(value) <= VALIDATOR_MAX_CHARS and _VALIDATOR.fullmatch(value) is not None
+
+
+def _validator(value: str | None) -> str | None:
+    """Return the validator if it can be sent back as it is; one that cannot is not kept."""
+    return value if value is not None and _is_validator(value) else None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
+
+
+def _reason(error: Exception, uri: str) -> str:
+    """Return in words why an attempt failed.
+
+    Raises:
+      RtgfError: the server's certificate is wrong, which no further attempt is worth.
+    """
+    for link in _chain(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            raise _failed(
+                f"{_shown(uri)}: the server's certificate is not valid: {link.verify_message}"
+            ) from error
+    told = next((str(link) for link in _chain(error) if str(link)), "")
+    return told or f"{type(error).__name__}, the connection broke"

@@ -276,8 +276,10 @@ class FetchAnswer(Answer, frozen=True):
 
 
 class CompileRequest(Body, frozen=True):
-    """`POST /admin/compile`. `accept_conflicts` needs the approver's role: corridors whose rules
-    differ are published only after somebody accepted the stricter ones.
+    """`POST /admin/compile`: build what is due.
+
+    `accept_conflicts` needs the approver's role: corridors whose rules differ are published only
+    after somebody accepted the stricter ones.
     """
 
     jurisdictions: list[str] | None = None

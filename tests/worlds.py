@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from rtgf_node.core import digests, snapshot, times
+from rtgf_node.core import digests, manifest, policy, snapshot, times
 from rtgf_node.core.keys import KeySet, PublicKey, SeedSigner
+from rtgf_node.core.lists import record, record_file
+from rtgf_node.core.policy.templates import Library
 
 NOW = times.parse("2026-11-22T10:00:00Z")
 KEYS_FROM = times.parse("2026-01-01T00:00:00Z")
@@ -170,3 +173,146 @@ def token(kind: str = "RMT", **changes: Any) -> dict[str, Any]:
             **made,
         }
     return copy.deepcopy({k: v for k, v in made.items() if v is not None})
+
+
+LIBRARY = Path(policy.__file__).parent / "library"
+LISTED = "Zebulon Quastrophe"
+
+
+def library_files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(LIBRARY.glob("*.json"))}
+
+
+def library() -> Library:
+    return Library.load(library_files())
+
+
+def records(*names: str) -> tuple[record.Record, ...]:
+    return tuple(
+        record.make(source="un-sc", source_id=f"R{number}", kind="person", names=[name])
+        for number, name in enumerate(names)
+    )
+
+
+def record_list(*names: str) -> tuple[bytes, str]:
+    """A kept list of persons with these names, and its content digest."""
+    held = records(*names)
+    data = record_file.write(held, reader="un-xml", version="1")
+    return data, record.content_digest(held, "un-xml", "1")
+
+
+def screening_clause(**changes: Any) -> dict[str, Any]:
+    return clause(
+        "screen",
+        kind="prohibition",
+        template="sanctions_screening",
+        params={
+            "lists": ["un-sc"],
+            "threshold": "0.92",
+            "parties": ["originator", "beneficiary"],
+        },
+        **changes,
+    )
+
+
+def payment(**changes: Any) -> dict[str, Any]:
+    """A context in which every clause of `screened_document` is fulfilled."""
+    return {
+        "amount": {"value": "250.00", "currency": "EUR"},
+        "originator": {"name": "Ada Ordinary", "kind": "natural", "country": "SE"},
+        "beneficiary": {"name": "Bo Everyday", "kind": "natural", "country": "SG"},
+        "record_retention": "P10Y",
+        **changes,
+    }
+
+
+def scenario(name: str, decision: str, *reasons: str, **changes: Any) -> dict[str, Any]:
+    made = {
+        "name": name,
+        "context": payment(),
+        "expect": {"decision": decision, "reasons": list(reasons)},
+    }
+    return {**made, **changes}
+
+
+def screened_document(jurisdiction: str = "EU", **changes: Any) -> dict[str, Any]:
+    """An unsigned snapshot that rests on the list `un-sc`."""
+    source = {
+        "provider": "un",
+        "dataset": "un-sc",
+        "feed": {"max_age": "P2D", "min_records": 1},
+        "authenticity": "tls_only",
+    }
+    return document(
+        jurisdiction,
+        **{
+            "clauses": [clause(), screening_clause()],
+            "evidence_sources": [source],
+            "scenarios": [
+                scenario("lawful", "PERMIT"),
+                scenario(
+                    "listed",
+                    "DENY",
+                    "SANCTIONS_LISTED",
+                    context=payment(
+                        beneficiary={"name": LISTED, "kind": "natural", "country": "SG"}
+                    ),
+                ),
+            ],
+            **changes,
+        },
+    )
+
+
+def target(place: str, *, issue: int = 1, index: int = 0) -> dict[str, Any]:
+    """An RMT for a jurisdiction, an IMT for a corridor."""
+    member, kind = ("corridor", "IMT") if "-" in place else ("jurisdiction", "RMT")
+    return {
+        "type": kind,
+        member: place,
+        "domain": "payments_aml",
+        "issue": issue,
+        "status_idx": index,
+    }
+
+
+def dataset_input(content_sha256: str, *, name: str = "un-sc") -> dict[str, Any]:
+    return {
+        "provider": "un",
+        "dataset": name,
+        "version": "2026-11-22",
+        "content_sha256": content_sha256,
+    }
+
+
+def build_inputs(
+    snapshots: Mapping[str, bytes], targets: Sequence[str], **changes: Any
+) -> dict[str, Any]:
+    """The inputs part of the manifest of a build of these targets."""
+    held = library()
+    return {
+        "compiler_version": "rtgf-node/test",
+        "schema_version": "rtgf-token/1",
+        "library_digest": held.digest,
+        "catalogue_digest": manifest.catalogue_digest(held),
+        "issuer": NODE_DID,
+        "kid": node().signer.kid,
+        "issued_at": times.to_text(NOW),
+        "rev_epoch": 3,
+        "log_anchor": {"tree_size": 12, "root_hash": digest_of("root")},
+        "transparency_log": "https://rtgf.node.example/transparency",
+        "status_list_uri": "https://rtgf.node.example/status/1",
+        "snapshots": [
+            {"id": name, "policy_snapshot_hash": snapshot.parse(data).policy_snapshot_hash}
+            for name, data in sorted(snapshots.items())
+        ],
+        "datasets": [],
+        "targets": [target(place, index=index) for index, place in enumerate(targets)],
+        "parents": [],
+        **changes,
+    }
+
+
+def by_id(*documents: dict[str, Any]) -> dict[str, bytes]:
+    """Sealed snapshots by their ids."""
+    return {made["id"]: sealed(made) for made in documents}

@@ -297,5 +297,3 @@ def _places(targets: list[Document]) -> set[tuple[str, str]]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("-"))
-
-

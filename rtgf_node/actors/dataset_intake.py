@@ -16,7 +16,6 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptDataset, RecordRefusal
-from rtgf_node.config import DatasetConfig
 from rtgf_node.core import base64url, digests, keys
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.clock import Clock
@@ -27,6 +26,7 @@ from rtgf_node.core.times import to_text
 from rtgf_node.egress import Egress, Fetched
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import RecordDataset
+from rtgf_node.settings import DatasetConfig
 from rtgf_node.store import Store
 from rtgf_node.store.intake_store import DatasetRow
 from rtgf_node.telemetry import Metrics
@@ -158,7 +158,9 @@ class DatasetIntake:
     async def _confirm(self, name: str, actor: str) -> FetchItem:
         held = self._store.intake.newest_dataset(name)
         assert held is not None
-        members = {name: getattr(held, name) for name in RecordDataset.__struct_fields__ if name != "event"}
+        members = {
+            name: getattr(held, name) for name in RecordDataset.__struct_fields__ if name != "event"
+        }
         members["retrieved_at"] = self._clock.now()
         await self._registry.ask(
             AcceptDataset(record=RecordDataset(**members, event=b""), actor=actor)
@@ -174,9 +176,7 @@ class DatasetIntake:
 
     async def _examine(self, dataset: DatasetConfig, arrived: _Arrived) -> Examined:
         held = self._store.intake.newest_dataset(dataset.name)
-        return await trio.to_thread.run_sync(
-            self._read, dataset, arrived, held, self._clock.now()
-        )
+        return await trio.to_thread.run_sync(self._read, dataset, arrived, held, self._clock.now())
 
     def _read(
         self, dataset: DatasetConfig, arrived: _Arrived, held: DatasetRow | None, now: int
@@ -187,9 +187,7 @@ class DatasetIntake:
         reader = READERS[dataset.reader]
         single = arrived.parts.get("")
         result: ReadResult = reader.read(single if single is not None else arrived.parts)
-        body = record_file.write(
-            result.records, reader=dataset.reader, version=reader.READER_VERSION
-        )
+        body = record_file.write(result.records, reader=dataset.reader, version=reader.version)
         implausible = None
         try:
             plausibility.check(
@@ -212,9 +210,7 @@ class DatasetIntake:
             provider=dataset.provider,
             reader=dataset.reader,
             raw_sha256=digests.sha256(raw),
-            content_sha256=content_digest(
-                result.records, dataset.reader, reader.READER_VERSION
-            ),
+            content_sha256=content_digest(result.records, dataset.reader, reader.version),
             records_sha256=self._store.objects.put(body),
             record_count=len(result.records),
             published=result.published,

@@ -15,8 +15,8 @@ from rtgf_node.actors.dataset_intake import DatasetIntake
 from rtgf_node.actors.mailbox import Envelope, Mailbox
 from rtgf_node.actors.messages import Fetch, PushDataset, PushSnapshot, ReleaseQuarantine
 from rtgf_node.actors.snapshot_intake import SnapshotIntake
-from rtgf_node.config import DatasetConfig, SourceConfig
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.settings import DatasetConfig, SourceConfig
 from rtgf_node.wire import FetchAnswer, FetchItem
 
 

@@ -184,5 +184,3 @@ def _head_command(head: TreeHead) -> commands.SignedHead:
         tree_size=head.tree_size,
         root=head.root(),
     )
-
-

@@ -29,7 +29,6 @@ from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import IntakeAnswer
 
-
 STATUS_LIST = 0
 """The number of the status list that tokens are entered in."""
 
@@ -70,7 +69,8 @@ class RegistryActor:
                     case Publish() as request:
                         envelope.reply(await self._publish(request))
                     case RecordRefusal() as request:
-                        envelope.reply(await self._refuse(request))
+                        await self._refuse(request)
+                        envelope.reply(None)
                     case unknown:
                         raise TypeError(f"not a registry request: {unknown!r}")
 

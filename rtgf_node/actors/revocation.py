@@ -7,6 +7,7 @@ import trio
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import ChangeStatus, Commit, RevocationList
 from rtgf_node.core import jose, times
+from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.errors import Code, RtgfError
@@ -85,9 +86,7 @@ class RevocationActor:
             )
         outcome = await self._log.ask(
             Commit(
-                commands.Revoke(
-                    entries=tuple(entries), at=self._clock.now(), actor=request.actor
-                )
+                commands.Revoke(entries=tuple(entries), at=self._clock.now(), actor=request.actor)
             )
         )
         self._metrics.revocation_epoch.set(outcome.rev_epoch)
@@ -116,9 +115,9 @@ class RevocationActor:
                 for row in self._store.revocation.since(since)
                 if type_ is None or row.token_id.partition(":")[0] == type_
             ]
-            entries: list[Document] = []
+            entries: list[JsonValue] = []
             for row in rows:
-                members = {
+                members: dict[str, JsonValue] = {
                     "token_id": row.token_id,
                     "jti": row.jti,
                     "status": row.status,

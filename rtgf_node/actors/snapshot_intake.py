@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptSnapshot, RecordRefusal
-from rtgf_node.config import SourceConfig
 from rtgf_node.core import digests, policy_matrix, snapshot
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
 from rtgf_node.egress import Egress
 from rtgf_node.errors import RtgfError
+from rtgf_node.settings import SourceConfig
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import FetchItem, IntakeAnswer
 

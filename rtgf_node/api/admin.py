@@ -16,7 +16,7 @@ from rtgf_node.actors.messages import (
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
-from rtgf_node.api.verify import json_body
+from rtgf_node.api.verify import json_body, raw_body
 from rtgf_node.core import base64url, times
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Role
@@ -45,22 +45,23 @@ def routes(desk: Desk) -> Blueprint:
     async def push_dataset(name: str) -> Response:
         Query()
         actor = caller("regulator")
-        body = await request.get_data(as_text=False)
-        taken = await desk.fetcher.ask(PushDataset(name=name, body=body, actor=actor))
+        taken = await desk.fetcher.ask(PushDataset(name=name, body=await raw_body(), actor=actor))
         return document(taken, status=201 if taken.outcome == "accepted" else 200)
 
     @blueprint.post("/datasets/<name>/release")
     async def release(name: str) -> Response:
         Query()
         actor = caller("operator")
-        return document(await desk.fetcher.ask(ReleaseQuarantine(name=name, actor=actor)))
+        released = await desk.fetcher.ask(ReleaseQuarantine(name=name, actor=actor))
+        return document(released)
 
     @blueprint.post("/fetch")
     @blueprint.post("/fetch/<source>")
     async def fetch(source: str | None = None) -> Response:
         Query()
         actor = caller("operator")
-        return document(await desk.fetcher.ask(Fetch(source=source, actor=actor)))
+        fetched = await desk.fetcher.ask(Fetch(source=source, actor=actor))
+        return document(fetched)
 
     @blueprint.post("/compile")
     async def compile_() -> Response:
@@ -84,7 +85,8 @@ def routes(desk: Desk) -> Blueprint:
     async def build(build_id: str) -> Response:
         Query()
         caller("operator", "approver", "auditor")
-        return document(await desk.compiler.ask(BuildStatus(build_id=build_id)))
+        known = await desk.compiler.ask(BuildStatus(build_id=build_id))
+        return document(known)
 
     @blueprint.post("/revoke", defaults={"status": "revoked"})
     @blueprint.post("/reinstate", defaults={"status": "valid"})
@@ -97,8 +99,8 @@ def routes(desk: Desk) -> Blueprint:
                 Code.RTGF_VERIFY_BAD_REQUEST, f"name 1 to {REVOKE_MAX} tokens", pointer="/items"
             )
         pairs = tuple((item.token, item.reason) for item in items)
-        change = ChangeStatus(items=pairs, status=status, actor=actor)
-        return document(await desk.revocation.ask(change))
+        changed = await desk.revocation.ask(ChangeStatus(items=pairs, status=status, actor=actor))
+        return document(changed)
 
     @blueprint.get("/status")
     async def status() -> Response:

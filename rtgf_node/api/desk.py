@@ -9,8 +9,8 @@ from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.api.access import Access
 from rtgf_node.api.limits import RateLimits
-from rtgf_node.config import Config
 from rtgf_node.core.clock import Clock
+from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import ReadyAnswer, StatusAnswer

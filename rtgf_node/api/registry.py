@@ -8,7 +8,6 @@ from rtgf_node.api.answers import TOKEN_TYPE, document, ready
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
 from rtgf_node.core import identifiers, times
-from rtgf_node.core.envelope import MEMBERS
 from rtgf_node.core.tokens import parse
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.registry_store import Issued
@@ -116,7 +115,7 @@ def routes(desk: Desk) -> Blueprint:
 
 
 def _type(text: str) -> str:
-    if text.upper() not in MEMBERS:
+    if text.upper() not in identifiers.TOKEN_TYPES:
         raise RtgfError(Code.RTGF_VERIFY_TOKEN_NOT_FOUND, "no such type of token")
     return text.upper()
 

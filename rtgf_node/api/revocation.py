@@ -8,7 +8,7 @@ from rtgf_node.actors.messages import RevocationList
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
-from rtgf_node.core.tokens import TYPES
+from rtgf_node.core.identifiers import TOKEN_TYPES
 from rtgf_node.errors import Code, RtgfError
 
 MAX_AGE = 5
@@ -23,7 +23,7 @@ def routes(desk: Desk) -> Blueprint:
     async def revocations() -> Response:
         query = Query("since", "type")
         kind = query.text("type")
-        if kind is not None and kind.upper() not in TYPES:
+        if kind is not None and kind.upper() not in TOKEN_TYPES:
             raise RtgfError(Code.RTGF_BAD_REQUEST, "not a token type", pointer="?type")
         since = query.whole("since", default=0)
         signed = await desk.revocation.ask(

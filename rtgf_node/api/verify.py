@@ -44,4 +44,10 @@ async def json_body() -> bytes:
     """
     if request.mimetype != "application/json":
         raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
-    return await request.get_data(as_text=False)
+    return await raw_body()
+
+
+async def raw_body() -> bytes:
+    """Return the request's body, whatever it says that it is."""
+    body: bytes = await request.get_data(cache=True, as_text=False, parse_form_data=False)
+    return body

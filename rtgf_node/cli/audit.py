@@ -28,7 +28,7 @@ MAX_STATE_BYTES = 16 << 10
 
 
 def audit(
-    url: str | None = None,
+    url: Annotated[str | None, Parameter(help="The node; else the configured one.")] = None,
     *,
     root_key: Annotated[
         str | None,
@@ -54,9 +54,6 @@ def audit(
     Examples:
       rtgf audit
       rtgf audit https://rtgf.fma.example --state fma.json --json
-
-    Args:
-      url: the node; without it, the configured one.
     """
     told = connection.settings(config)
     pinned = root_key or told.keys.root_public

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
@@ -12,7 +16,9 @@ GOOD = frozenset({"accepted", "unchanged"})
 
 
 def fetch(
-    source: str | None = None,
+    source: Annotated[
+        str | None, Parameter(help="The name of a [[source]] or [[dataset]]; else all.")
+    ] = None,
     *,
     config: ConfigFile = None,
     cert: CertificateFile = None,
@@ -27,9 +33,6 @@ def fetch(
     Examples:
       rtgf fetch
       rtgf fetch un-sc --json
-
-    Args:
-      source: the name of a [[source]] or [[dataset]]; without it, all.
     """
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:

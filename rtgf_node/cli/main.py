@@ -11,7 +11,6 @@ from rtgf_node import __version__
 from rtgf_node.cli import output
 from rtgf_node.cli.audit import audit
 from rtgf_node.cli.compile import compile as compile_tokens
-from rtgf_node.cli.demo import demo
 from rtgf_node.cli.fetch import fetch
 from rtgf_node.cli.init import init
 from rtgf_node.cli.keys import app as keys
@@ -22,7 +21,6 @@ from rtgf_node.cli.verify import verify
 from rtgf_node.cli.version import version
 from rtgf_node.errors import RtgfError
 
-UNEXPECTED_EXIT = 1
 INTERRUPTED_EXIT = 130
 """What a shell expects of a program that Ctrl-C ended: 128 and the number of the signal."""
 
@@ -43,7 +41,6 @@ app.command(verify)
 app.command(revoke)
 app.command(audit)
 app.command(keys)
-app.command(demo)
 app.command(version)
 
 

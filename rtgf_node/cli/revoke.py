@@ -25,7 +25,7 @@ Reason = Literal[
 
 
 def revoke(
-    token: str,
+    token: Annotated[str, Parameter(help="The token's id, URI or jti.")],
     *,
     reason: Annotated[Reason, Parameter(help="Why; it goes into the log.")],
     yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
@@ -42,9 +42,6 @@ def revoke(
     Examples:
       rtgf revoke RMT:SG:payments_aml:2026-10.1 --reason policy_withdrawn
       rtgf revoke RMT:SG:payments_aml:2026-10.1 --reason superseded --yes --json
-
-    Args:
-      token: the token's id, URI or jti.
     """
     told = connection.settings(config)
     if not yes and not _confirmed(token, reason):

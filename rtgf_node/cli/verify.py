@@ -26,7 +26,9 @@ MAX_KEY_SET_BYTES = 1 << 20
 
 
 def verify(
-    file: Path | None = None,
+    file: Annotated[
+        Path | None, Parameter(help="A token as JSON, to be checked by itself.")
+    ] = None,
     *,
     jwks: Annotated[
         Path | None, Parameter(help="With FILE: the key set to check its signatures with.")
@@ -58,9 +60,6 @@ def verify(
       rtgf verify --corridor EU-SG --domain payments_aml --context payment.json --explain
       rtgf verify --rmt RMT:EU:payments_aml:2026-10.1
       rtgf verify token.json --jwks jwks.json
-
-    Args:
-      file: a token as JSON, checked by itself.
     """
     if file is not None or jwks is not None:
         if file is None or jwks is None:

@@ -6,12 +6,12 @@ the build's inputs, or for an IMT from the intersection of its two RMTs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 import msgspec
 
-from rtgf_node.core import digests, identifiers, tokens
+from rtgf_node.core import digests, identifiers, snapshot, tokens
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.manifest import DatasetInput, ImtTarget, Inputs, RmtTarget
 from rtgf_node.core.policy import plan
@@ -26,54 +26,160 @@ def scope_digests(
     snapshots: Iterable[Snapshot], contents: Iterable[str], library_digest: str
 ) -> list[str]:
     """Return the digests of what a token's content follows from, sorted, each once."""
-    return sorted(
-        {*(each.policy_snapshot_hash for each in snapshots), *contents, library_digest}
-    )
+    return sorted({*(each.policy_snapshot_hash for each in snapshots), *contents, library_digest})
 
 
 def rmt(
     target: RmtTarget,
-    snapshot: Snapshot,
+    held: Snapshot,
     policy: CompiledPolicy,
     lists: Sequence[DatasetInput],
     *,
     inputs: Inputs,
     build_id: str,
 ) -> Document:
-    """Return the sealed RMT of a compiled snapshot."""
-    token_id = rmt_id(target, snapshot)
-    scope = scope_digests(
-        [snapshot], (each.content_sha256 for each in lists), inputs.library_digest
-    )
+    """Return the sealed RMT of a compiled held."""
+    token_id = rmt_id(target, held)
+    scope = scope_digests([held], (each.content_sha256 for each in lists), inputs.library_digest)
     document: Document = {
         **_frame("RMT", token_id, target, inputs=inputs, build_id=build_id),
         "rmt_id": token_id,
-        "jurisdiction": snapshot.jurisdiction,
-        **_window(snapshot.effective_date, snapshot.expires_at),
-        "ttl_sec": snapshot.ttl_sec,
-        "policy_max_ttl": snapshot.policy_max_ttl,
-        "policy_snapshot_hash": snapshot.policy_snapshot_hash,
+        "jurisdiction": held.jurisdiction,
+        **_window(held.effective_date, held.expires_at),
+        "ttl_sec": held.ttl_sec,
+        "policy_max_ttl": held.policy_max_ttl,
+        "policy_snapshot_hash": held.policy_snapshot_hash,
         "scope_hash": digests.of_documents(scope),
         "derived_from": [],
         "controls": _plain(policy.controls),
         "prohibitions": _plain(policy.prohibitions),
         "duties": _plain(policy.duties),
-        "assurance_level": snapshot.assurance_level,
-        "required_assurance_level": snapshot.assurance_level,
+        "assurance_level": held.assurance_level,
+        "required_assurance_level": held.assurance_level,
         "effective_conflicts": [],
         "unmapped_clauses": _plain(policy.manual_review),
         "predicate_set": _plain(policy.predicates),
         "eval_plan": plan.make(policy.predicates),
-        "evidence": _evidence(snapshot.policy_snapshot_hash, lists, scope),
+        "evidence": _evidence(held.policy_snapshot_hash, lists, scope),
         "evidence_requirements": evidence_requirements(policy.predicates),
     }
-    if snapshot.data_residency is not None:
-        document["data_residency"] = _plain(snapshot.data_residency)
+    if held.data_residency is not None:
+        document["data_residency"] = _plain(held.data_residency)
     return tokens.seal(document)
 
 
-def rmt_id(target: RmtTarget, snapshot: Snapshot) -> str:
+def rmt_id(target: RmtTarget, held: Snapshot) -> str:
     """Return the id of the RMT of this snapshot and issue."""
     return identifiers.token_id(
-        "RMT", target.jurisdiction, target.domain, f"{snapshot.version}.{target.issue}"
+        "RMT", target.jurisdiction, target.domain, f"{held.version}.{target.issue}"
     )
+
+
+def imt(
+    target: ImtTarget,
+    a: Document,
+    b: Document,
+    merged: IntersectedPolicy,
+    *,
+    inputs: Inputs,
+    build_id: str,
+) -> Document:
+    """Return the sealed IMT of two RMTs whose rules were intersected."""
+    versions = [identifiers.split_token_id(str(each["token_id"])).version for each in (a, b)]
+    # Versions are dates, so that the later one says as of when the corridor's rules are.
+    newest = max(versions, key=snapshot.version_numbers)
+    token_id = identifiers.token_id(
+        "IMT", target.corridor, target.domain, f"{newest}.{target.issue}"
+    )
+    scope = sorted({digest for each in (a, b) for digest in _scope_of(each)})
+    document: Document = {
+        **_frame("IMT", token_id, target, inputs=inputs, build_id=build_id),
+        "imt_id": token_id,
+        "corridor": merged.corridor,
+        **_window(merged.effective["nbf"], merged.effective["exp"]),
+        "ttl_sec": merged.ttl_sec,
+        "policy_max_ttl": merged.policy_max_ttl,
+        "policy_snapshot_hash": merged.policy_snapshot_hash,
+        "scope_hash": digests.of_documents(scope),
+        "derived_from": _plain(merged.derived_from),
+        "controls": _plain(merged.controls),
+        "prohibitions": _plain(merged.prohibitions),
+        "duties": _plain(merged.duties),
+        "assurance_level": merged.assurance_level,
+        "required_assurance_level": merged.required_assurance_level,
+        "effective_conflicts": _plain(merged.effective_conflicts),
+        "unmapped_clauses": _plain(merged.unmapped_clauses),
+        "predicate_set": _plain(merged.predicate_set),
+        "eval_plan": plan.make(merged.predicate_set),
+        "evidence": {
+            **merged.evidence,
+            "policy_snapshot": merged.policy_snapshot_hash,
+            "inputs": _plain(scope),
+        },
+        "evidence_requirements": _plain(merged.evidence_requirements),
+    }
+    if merged.data_residency is not None:
+        document["data_residency"] = _plain(merged.data_residency)
+    return tokens.seal(document)
+
+
+def evidence_requirements(predicates: Iterable[Mapping[str, JsonValue]]) -> JsonValue:
+    """Return the proofs that a caller must bring: what the predicates ask the resolver `proof`."""
+    required: set[str] = set()
+    for predicate in predicates:
+        for step in cast("list[dict[str, dict[str, str]]]", predicate["derive"]):
+            if step["expr"].get("resolver") == "proof":
+                required.add(str(step["name"]))
+    return _plain(sorted(required))
+
+
+def _frame(
+    kind: str, token_id: str, target: RmtTarget | ImtTarget, *, inputs: Inputs, build_id: str
+) -> Document:
+    """Return the members that say which token this is, and of which build."""
+    return {
+        "type": kind,
+        "token_id": token_id,
+        "jti": identifiers.jti(build_id, token_id),
+        "version": token_id.rpartition(":")[2],
+        "schema_version": inputs.schema_version,
+        "issuer": inputs.issuer,
+        "domain": target.domain,
+        "revocation": {
+            "revEpoch": inputs.rev_epoch,
+            "status_list": {"uri": inputs.status_list_uri, "idx": target.status_idx},
+            "transparency_log": inputs.transparency_log,
+            "anchor": _plain(inputs.log_anchor),
+        },
+        "build_manifest_id": build_id,
+        "compiler_version": inputs.compiler_version,
+        "kid": inputs.kid,
+    }
+
+
+def _window(nbf: str, exp: str) -> Document:
+    return {
+        "effective": {"nbf": nbf, "exp": exp},
+        "effective_date": nbf,
+        "expires_at": exp,
+    }
+
+
+def _evidence(
+    policy_snapshot: str, lists: Sequence[DatasetInput], scope: Sequence[str]
+) -> Document:
+    return {
+        "policy_snapshot": policy_snapshot,
+        "datasets": _plain(sorted(lists, key=lambda each: (each.provider, each.dataset))),
+        "inputs": _plain(scope),
+    }
+
+
+def _scope_of(token: Document) -> list[str]:
+    evidence = token["evidence"]
+    assert isinstance(evidence, dict)
+    return cast("list[str]", evidence["inputs"])
+
+
+def _plain(value: object) -> JsonValue:
+    return cast("JsonValue", msgspec.to_builtins(value))

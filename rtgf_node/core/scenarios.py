@@ -25,7 +25,8 @@ class Examination:
 
     def __init__(self, indexes: Mapping[str, NameIndex], *, at: int) -> None:
         self._state = TrustState()
-        self._state.screens = _Screens(indexes)
+        self._screens = _Screens(indexes)
+        self._state.screens = self._screens
         self._at = at
 
     def examine(
@@ -37,7 +38,8 @@ class Examination:
           how many were run. All expected reasons must be given; others may be given beside them.
 
         Raises:
-          RtgfError: RTGF_PIPELINE_QA_FAIL, naming every scenario that comes out otherwise.
+          RtgfError: RTGF_PIPELINE_QA_FAIL, naming every scenario that comes out otherwise; the
+            reason why a list cannot be screened against.
         """
         due = [
             (index, scenario)
@@ -72,6 +74,8 @@ class Examination:
             at=at,
             resolvers=self._state.resolvers(token, at),
         )
+        if self._screens.refused is not None:
+            raise self._screens.refused
         expected = scenario.expect
         missing = [reason for reason in expected.reasons if reason not in decision.reasons]
         if decision.decision == expected.decision and not missing:
@@ -86,12 +90,27 @@ class Examination:
 
 
 class _Screens(dict[str, NameIndex]):
-    """Name indexes by content digest, each taken from its source when first asked for."""
+    """Name indexes by content digest, each taken from its source when first asked for.
+
+    A decision turns a failing list into DENY, as it must. Here it would hide that a list is damaged
+    behind scenarios that expect DENY anyway, so that the reason is kept.
+    """
 
     def __init__(self, source: Mapping[str, NameIndex]) -> None:
         super().__init__()
         self._source = source
+        self.refused: RtgfError | None = None
 
     def __missing__(self, content_sha256: str) -> NameIndex:
-        self[content_sha256] = index = self._source[content_sha256]
+        try:
+            self[content_sha256] = index = self._source[content_sha256]
+        except KeyError:
+            self.refused = RtgfError(
+                Code.RTGF_BUILD_HASH_MISMATCH,
+                f"the records of the list {content_sha256} were not handed in",
+            )
+            raise self.refused from None
+        except RtgfError as error:
+            self.refused = error
+            raise
         return index

@@ -56,6 +56,7 @@ __all__ = [
     "read",
     "seal",
     "supersedes",
+    "version_numbers",
 ]
 
 SIGNATURE_TYPE = "rtgf-snapshot+jws"
@@ -147,7 +148,7 @@ def compare_versions(a: str, b: str) -> int:
     The numbers between the dashes are compared one after another: `2026-10` is older than
     `2026-10-15`, which is older than `2026-11`.
     """
-    numbers_a, numbers_b = _numbers(a), _numbers(b)
+    numbers_a, numbers_b = version_numbers(a), version_numbers(b)
     return (numbers_a > numbers_b) - (numbers_a < numbers_b)
 
 
@@ -176,7 +177,8 @@ def _document(data: bytes) -> dict[str, JsonValue]:
         raise RtgfError(_SCHEMA, error.detail, pointer=error.pointer, causes=(error,)) from error
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return what versions are ordered by."""
     return tuple(int(number) for number in version.split("-"))
 
 

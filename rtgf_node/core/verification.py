@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rtgf_node.core import identifiers, times
 from rtgf_node.core import tokens as token_checks
-from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
+from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import decide
 from rtgf_node.core.tokens import Token
 from rtgf_node.core.trust import HeldToken, TrustState
@@ -141,7 +141,7 @@ def check_token(kind: str, reference: str | Document, state: TrustState, *, at: 
 def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:
     """Run the checks that need only the token and the keys; the time window is a verdict."""
     try:
-        return token_checks.check(canonical_bytes(document), keys=state.keys, at=at, window=False)
+        return token_checks.check(document, keys=state.keys, at=at, window=False)
     except RtgfError as error:
         if error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID:
             raise RtgfError(

@@ -26,7 +26,9 @@ class CommandStore:
         self._conn = conn
         self._last_index = 0
         self._newest: dict[str, int] = {}
-        self._touched: dict[str, int] = {}
+        # Of the running transaction, written by `flush` in one go.
+        self._commands: list[tuple[int, str, int, str, bytes]] = []
+        self._outcomes: dict[tuple[str, int], tuple[int, bytes]] = {}
         self.reload()
 
     @property
@@ -39,7 +41,8 @@ class CommandStore:
         row = self._conn.execute("SELECT coalesce(max(idx), 0) FROM command_log").fetchone()
         self._last_index = row[0]
         self._newest = dict(self._conn.execute("SELECT client_id, newest_seq FROM clients"))
-        self._touched.clear()
+        self._commands.clear()
+        self._outcomes.clear()
 
     def outcome(self, client_id: str, seq: int) -> tuple[int, bytes] | None:
         """Return index and outcome of a command that was applied before, None for a new one.
@@ -50,6 +53,9 @@ class CommandStore:
         newest = self._newest.get(client_id)
         if newest is None or seq > newest:
             return None
+        just_now = self._outcomes.get((client_id, seq))
+        if just_now is not None:
+            return just_now
         row = self._conn.execute(
             "SELECT idx, outcome FROM applied WHERE client_id = ? AND seq = ?", (client_id, seq)
         ).fetchone()
@@ -66,24 +72,25 @@ class CommandStore:
     def append(self, client_id: str, seq: int, kind: str, body: bytes) -> int:
         """Add a command to the log and return its index."""
         self._last_index += 1
-        self._conn.execute(
-            "INSERT INTO command_log (idx, client_id, seq, kind, body) VALUES (?, ?, ?, ?, ?)",
-            (self._last_index, client_id, seq, kind, body),
-        )
+        self._commands.append((self._last_index, client_id, seq, kind, body))
         return self._last_index
 
     def record(self, client_id: str, seq: int, index: int, outcome: bytes) -> None:
         """Keep what a command came to."""
-        self._conn.execute(
-            "INSERT INTO applied (client_id, seq, idx, outcome) VALUES (?, ?, ?, ?)",
-            (client_id, seq, index, outcome),
-        )
+        self._outcomes[(client_id, seq)] = (index, outcome)
         self._newest[client_id] = max(seq, self._newest.get(client_id, seq))
-        self._touched[client_id] = index
 
     def flush(self) -> None:
-        """Once a transaction: note the clients' newest numbers and forget what is past its time."""
-        for client_id, index in self._touched.items():
+        """Write what the transaction added, and forget what is past its time."""
+        self._conn.executemany(
+            "INSERT INTO command_log (idx, client_id, seq, kind, body) VALUES (?, ?, ?, ?, ?)",
+            self._commands,
+        )
+        self._conn.executemany(
+            "INSERT INTO applied (client_id, seq, idx, outcome) VALUES (?, ?, ?, ?)",
+            [(*key, *kept) for key, kept in self._outcomes.items()],
+        )
+        for client_id, index in {key[0]: kept[0] for key, kept in self._outcomes.items()}.items():
             newest = self._newest[client_id]
             self._conn.execute(
                 "INSERT INTO clients (client_id, newest_seq, newest_idx) VALUES (?, ?, ?) "
@@ -95,7 +102,8 @@ class CommandStore:
                 "DELETE FROM applied WHERE client_id = ? AND seq <= ?",
                 (client_id, newest - OUTCOMES_KEPT),
             )
-        self._touched.clear()
+        self._commands.clear()
+        self._outcomes.clear()
         self._conn.execute(
             "DELETE FROM command_log WHERE idx <= ?", (self._last_index - COMMANDS_KEPT,)
         )

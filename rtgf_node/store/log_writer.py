@@ -8,7 +8,7 @@ import msgspec
 
 from rtgf_node.core import event, merkle
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.store.log_store import LogStore, load_edge, load_tile
+from rtgf_node.store.log_store import LogStore, load_edge, load_tile, says_so
 from rtgf_node.store.tree import TileCache, TreeView
 
 # A head is signed after every batch; this many, newest first, answer "as of" questions. At one a
@@ -122,9 +122,14 @@ class LogWriter:
         """Keep a signed head; the newest signature for a size replaces the older one.
 
         Raises:
-          RtgfError: RTGF_CONFLICT if a larger head was signed already or the tree is smaller,
-            RTGF_TXP_GOSSIP_INCONSISTENT if the tree never had this root at this size.
+          RtgfError: RTGF_INPUT_INVALID if the document states another size or root (kept, it would
+            stop the next start), RTGF_CONFLICT if a larger head was signed already or the tree is
+            smaller, RTGF_TXP_GOSSIP_INCONSISTENT if the tree never had this root at this size.
         """
+        if not says_so(document, tree_size, root):
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID, "the head's document states another size or root"
+            )
         newest = self._conn.execute("SELECT max(tree_size) FROM heads").fetchone()[0]
         if tree_size > self._edge.size or (newest is not None and tree_size < newest):
             raise RtgfError(

@@ -94,6 +94,10 @@ class ObjectStore:
             path.unlink()
         return len(left)
 
+    def path(self, digest: str) -> Path:
+        """Return where the object is, for a process that checks the digest itself."""
+        return self._path(digest)
+
     def _path(self, digest: str) -> Path:
         digests.check_form(digest)
         if not digest.startswith(PREFIX):

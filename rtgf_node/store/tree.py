@@ -89,12 +89,14 @@ class RightEdge:
 
     def root(self) -> bytes:
         """Return the root: the complete subtrees at the edge, folded from the right."""
-        subtrees = [
-            bytes(row[-HASH_BYTES:])
-            for height, row in enumerate(self.rows)
-            if self.size >> height & 1
-        ]
-        return fold(subtrees[::-1]) if subtrees else EMPTY_ROOT
+        subtrees = []
+        left = self.size
+        while left:
+            # RFC 6962 §2.1: one complete subtree for each bit of the size, the largest leftmost.
+            height = left.bit_length() - 1
+            subtrees.append(bytes(self.rows[height][-HASH_BYTES:]))
+            left ^= 1 << height
+        return fold(subtrees) if subtrees else EMPTY_ROOT
 
     def copy(self) -> RightEdge:
         """Return an equal edge that shares nothing with this one."""

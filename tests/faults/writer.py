@@ -2,8 +2,8 @@
 
     python writer.py FOLDER SEED
 
-It says `ready` when it has opened (or made) the store, then one JSON line for each acknowledgement,
-unbuffered: what was acknowledged is out of the process before the next thing is proposed.
+It waits for a line on stdin, opens (or makes) the store, and then writes one JSON line for each
+acknowledgement, unbuffered: what was acknowledged is out of the process before anything follows.
 """
 
 from __future__ import annotations
@@ -120,7 +120,9 @@ class Writer:
             first = self.store.registry.next_status_index(0)
             tokens = [self.token(f"RMT:EU:{client}:2026.{seq}", first, ())]
             tokens += [
-                self.token(f"IMT:EU-SG:{client}-{n}:2026.{seq}", first + 1 + n, (tokens[0].token_id,))
+                self.token(
+                    f"IMT:EU-SG:{client}-{n}:2026.{seq}", first + 1 + n, (tokens[0].token_id,)
+                )
                 for n in range(3)
             ]
             build = PublishBuild(
@@ -160,8 +162,9 @@ class Writer:
 
 def main() -> None:
     folder, seed = Path(sys.argv[1]), int(sys.argv[2])
+    # Started ahead of its turn, so that a round does not wait for imports.
+    sys.stdin.readline()
     store = open_store(folder) if (folder / "node.db").exists() else create_store(folder)
-    os.write(1, b"ready\n")
     trio.run(Writer(store, seed).main)
 
 

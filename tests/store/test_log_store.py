@@ -162,7 +162,8 @@ def damage(store, *statements: str) -> None:
     "statements",
     [
         [
-            "UPDATE leaves SET entry = CAST(entry || x'20' AS BLOB) WHERE idx = (SELECT max(idx) FROM leaves)"
+            "UPDATE leaves SET entry = CAST(entry || x'20' AS BLOB) "
+            "WHERE idx = (SELECT max(idx) FROM leaves)"
         ],
         ["DELETE FROM leaves WHERE idx = (SELECT max(idx) FROM leaves)"],
         ["UPDATE heads SET root = zeroblob(32)"],
@@ -183,8 +184,8 @@ def test_damaged_edge_or_head_stops_the_start(store, statements):
     "statement",
     [
         "UPDATE tiles SET hashes = zeroblob(length(hashes)) WHERE level = 1",
-        "UPDATE tiles SET hashes = CAST(substr(hashes, 1, 32) || zeroblob(8160) AS BLOB) WHERE level = 0 "
-        "AND idx = (SELECT max(idx) FROM tiles WHERE level = 0)",
+        "UPDATE tiles SET hashes = CAST(substr(hashes, 1, 32) || zeroblob(8160) AS BLOB) "
+        "WHERE level = 0 AND idx = (SELECT max(idx) FROM tiles WHERE level = 0)",
         "DELETE FROM tiles WHERE level = 1",
         "DELETE FROM tiles WHERE level = 0",
         "UPDATE tiles SET hashes = substr(hashes, 1, length(hashes) - 32)",

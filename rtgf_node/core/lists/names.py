@@ -17,181 +17,42 @@ _MAX_LENGTH = 2_000  # characters of a name that are looked at, the bound of a r
 
 _APOSTROPHES = re.compile("['`\u00b4\u02b9-\u02bf\u2018\u2019\u201b\u2032\u0640]")
 _WORD = re.compile(r"[a-z0-9]+")
-_ARABIC = re.compile("[\u0600-\u06ff]")
+_ARTICLE = "\u0627\u0644"  # Arabic alif, lam
+_MIN_ARTICLE = 4  # letters; a shorter word with these first letters is a word of its own
 _HAN = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}[A-Za-z]?\b|\b(?:[A-Za-z]\.){1,}[A-Za-z]\b")
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_LATIN = re.compile("[A-Za-z0-9]")
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
-LEGAL_FORMS = frozenset(
-    [
-        "ab",
-        "ag",
-        "aktiengesellschaft",
-        "aktsionernoe",
-        "anonim",
-        "ao",
-        "as",
-        "aso",
-        "bhd",
-        "bv",
-        "cjsc",
-        "co",
-        "company",
-        "corp",
-        "corporation",
-        "cv",
-        "ead",
-        "eood",
-        "est",
-        "fzc",
-        "fzco",
-        "fze",
-        "fzllc",
-        "gmbh",
-        "inc",
-        "incorporated",
-        "jsc",
-        "kft",
-        "kg",
-        "liability",
-        "limited",
-        "llc",
-        "llp",
-        "lp",
-        "ltd",
-        "ltda",
-        "mbh",
-        "nv",
-        "oao",
-        "obschestvo",
-        "obshchestvo",
-        "obshtestvo",
-        "ogranichennoi",
-        "ogranichennoy",
-        "ogranichenoi",
-        "ogranichennoj",
-        "ojsc",
-        "ood",
-        "ooo",
-        "otkrytoe",
-        "otvetstvennostiu",
-        "otvetstvennostyu",
-        "otvetstvennostju",
-        "oy",
-        "pao",
-        "pjsc",
-        "plc",
-        "private",
-        "psc",
-        "pt",
-        "pte",
-        "pty",
-        "public",
-        "publichnoe",
-        "pvt",
-        "sa",
-        "sal",
-        "sarl",
-        "sdn",
-        "sirketi",
-        "sl",
-        "spa",
-        "sro",
-        "srl",
-        "stock",
-        "joint",
-        "ticaret",
-        "uab",
-        "zakrytoe",
-        "zao",
-    ]
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+LEGAL_FORMS = _words(
+    """
+    ab ag aktiengesellschaft aktsionernoe anonim ao as aso bhd bv cjsc co company corp
+    corporation cv ead eood est fzc fzco fze fzllc gmbh inc incorporated jsc kft kg
+    liability limited llc llp lp ltd ltda mbh nv oao obschestvo obshchestvo obshtestvo
+    ogranichennoi ogranichennoy ogranichenoi ogranichennoj ojsc ood ooo otkrytoe
+    otvetstvennostiu otvetstvennostyu otvetstvennostju oy pao pjsc plc private psc pt pte
+    pty public publichnoe pvt sa sal sarl sdn sirketi sl spa sro srl stock joint ticaret uab
+    zakrytoe zao
+    """
 )
-PARTICLES = frozenset(
-    [
-        "ad",
-        "al",
-        "an",
-        "and",
-        "ar",
-        "as",
-        "ash",
-        "at",
-        "az",
-        "bin",
-        "bint",
-        "da",
-        "das",
-        "de",
-        "del",
-        "della",
-        "den",
-        "der",
-        "des",
-        "di",
-        "dos",
-        "du",
-        "e",
-        "ed",
-        "el",
-        "et",
-        "for",
-        "ibn",
-        "in",
-        "la",
-        "las",
-        "le",
-        "les",
-        "los",
-        "of",
-        "on",
-        "s",
-        "the",
-        "u",
-        "ud",
-        "ul",
-        "und",
-        "ur",
-        "us",
-        "van",
-        "von",
-        "y",
-    ]
+PARTICLES = _words(
+    """
+    ad al an and ar as ash at az bin bint da das de del della den der des di dos du e ed el
+    et for ibn in la las le les los of on s the u ud ul und ur us van von y
+    """
 )
-TITLES = frozenset(
-    [
-        "ayatollah",
-        "brigadier",
-        "capt",
-        "captain",
-        "col",
-        "colonel",
-        "dr",
-        "gen",
-        "general",
-        "haj",
-        "haji",
-        "hajj",
-        "hajji",
-        "hojjat",
-        "imam",
-        "lt",
-        "major",
-        "maulavi",
-        "maulvi",
-        "mawlawi",
-        "mr",
-        "mrs",
-        "ms",
-        "mufti",
-        "mullah",
-        "prof",
-        "professor",
-        "qari",
-        "shaikh",
-        "shaykh",
-        "sheik",
-        "sheikh",
-    ]
+TITLES = _words(
+    """
+    ayatollah brigadier capt captain col colonel dr gen general haj haji hajj hajji hojjat
+    imam lt major maulavi maulvi mawlawi mr mrs ms mufti mullah prof professor qari shaikh
+    shaykh sheik sheikh
+    """
 )
 # A patronymic is left out of most documents outside its region.
 _PATRONYMIC = re.compile(r"[a-z]{3,}(?:ovich|evich|ovych|evych|avich|ovitch|ovna|evna|ivna|auna)\Z")
@@ -199,7 +60,6 @@ _PATRONYMIC = re.compile(r"[a-z]{3,}(?:ovich|evich|ovych|evych|avich|ovitch|ovna
 _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"(.)\1+", r"\1"),
         (r"shch|sch|tch|zh|ch|cz|dj|sh|ts|tz", "j"),
         (r"kh|gh|qh", "h"),
         (r"ph", "f"),
@@ -212,9 +72,10 @@ _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[ou]+", "u"),
         (r"[iey]+", "i"),
         (r"(?<=.)[aiu]+", ""),
-        (r"(.)\1+", r"\1"),
     )
 )
+_DOUBLE = re.compile(r"(.)\1+")
+_VOWELS = re.compile("[aeiou]")
 _MIN_SOUND = 3  # consonants; shorter skeletons are shared by unrelated names
 
 
@@ -228,6 +89,24 @@ def fold(name: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text.lower()))[:MAX_TOKENS]
 
 
+def forms(name: str) -> tuple[tuple[str, ...], ...]:
+    """Return the words of a listed name, and of what stands inside and outside its brackets.
+
+    Publishers put abbreviations, notes and the name in its own script into brackets. What is inside
+    counts as a name only in another script; what is outside only if two words are left.
+    """
+    found = [fold(name)]
+    if _BRACKETS.search(name):
+        outside = fold(_BRACKETS.sub(" ", name))
+        if sum(map(is_significant, outside)) > 1:
+            found.append(outside)
+        for inside in _BRACKETS.findall(name):
+            script = inside.rpartition(":")[2]
+            if not _LATIN.search(script):
+                found.append(fold(script))
+    return tuple(words for words in dict.fromkeys(found) if words)
+
+
 def sound(token: str) -> str:
     """Return the consonants one hears, or an empty text if there are too few to tell names apart.
 
@@ -235,7 +114,8 @@ def sound(token: str) -> str:
     """
     if len(token) < _MIN_SOUND or not token.isalpha():
         return ""
-    heard = token
+    # A transliterated consonantal script doubles no letter, so two equal ones are two consonants.
+    heard = _DOUBLE.sub(r"\1", token) if _VOWELS.search(token) else token
     for pattern, replacement in _SOUNDS:
         heard = pattern.sub(replacement, heard)
     return heard if len(heard) >= _MIN_SOUND else ""
@@ -255,19 +135,22 @@ def class_weight(token: str) -> float:
 
 
 def is_significant(token: str) -> bool:
-    """Say whether the word can be a name of its own."""
-    return len(token) > 1 and class_weight(token) > 0.2
+    """Say whether the word is a name or an initial, rather than a form, a particle or a title."""
+    return token not in LEGAL_FORMS and token not in PARTICLES and token not in TITLES
 
 
 def _romanised(word: str) -> str:
     if word.isascii():
         return word
-    plain = anyascii(word).replace("`", "").replace("'", "")
-    if _HAN.search(word):
-        return _CAPITAL.sub(" ", plain)
-    if _ARABIC.search(word) and plain.startswith("al") and len(plain) > 4:
-        return f"al {plain[2:]}"  # Arabic writes the article as one word with its noun
-    return plain
+    if len(word) > _MIN_ARTICLE and word.startswith(_ARTICLE):
+        # Arabic writes the article as one word with its noun.
+        return f"al {_plain(word.removeprefix(_ARTICLE))}"
+    plain = _plain(word)
+    return _CAPITAL.sub(" ", plain) if _HAN.search(word) else plain
+
+
+def _plain(word: str) -> str:
+    return anyascii(word).replace("`", "").replace("'", "")
 
 
 def _undotted(match: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ from msgspec import Struct
 from rtgf_node.core.lists import corroboration, names
 from rtgf_node.core.lists.record import Record
 from rtgf_node.core.lists.vocabulary import Vocabulary
+from rtgf_node.errors import Code, RtgfError
 
 MAX_MATCHES = 20  # of one party; an officer reads them
 MAX_PARTY_NAMES = 32  # names and aliases of one party that are screened
@@ -30,7 +31,7 @@ MIN_THRESHOLD = 0.7  # below it nearly every name matches some listed one
 _GREATER = 0.77  # share of the score that the better covered of the two names decides
 _LESSER = 1.0 - _GREATER
 _ALIAS = 0.98  # what an alias is worth beside a primary name
-_INITIAL = 0.85  # likeness of an initial to a name that starts with it
+_INITIAL = 0.8  # likeness of an initial to a name that starts with it
 _RUN_TOGETHER = 0.98  # names that differ only in where the words part
 _ESTIMATE_SLACK = 0.08  # how far the estimate may be below the score
 _PRUNE_FROM = 300  # candidates; above it they must share a second word
@@ -117,10 +118,9 @@ class NameIndex:
         for number, record in enumerate(ordered):
             seen: set[tuple[str, ...]] = set()
             for alias, group in ((False, record.names), (True, record.aliases)):
-                for name in group:
-                    words = names.fold(name)
+                for words in (form for name in group for form in names.forms(name)):
                     key = tuple(sorted(words))
-                    if words and key not in seen:
+                    if key not in seen:
                         seen.add(key)
                         folded.append((number, alias, words))
         counts = Counter(word for _, _, words in folded for word in set(words))
@@ -139,13 +139,25 @@ class NameIndex:
 
         At most `MAX_MATCHES`; equal scores are ordered by list and record. A threshold below
         `MIN_THRESHOLD` is raised to it.
+
+        Raises:
+          RtgfError: RTGF_INPUT_INVALID: the threshold is not in 0..1, the party has too many names,
+            or none that can be compared. Silence about such a party would read as "not listed".
         """
+        if not 0.0 <= threshold <= 1.0:
+            raise RtgfError(Code.RTGF_INPUT_INVALID, "a threshold is a number in 0..1")
+        if len(party.names) > MAX_PARTY_NAMES:
+            detail = f"a party has at most {MAX_PARTY_NAMES} names, this one {len(party.names)}"
+            raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
+        queries = [folded for folded in map(names.fold, party.names) if folded]
+        if not queries:
+            raise RtgfError(Code.RTGF_INPUT_INVALID, "the party has no name with letters or digits")
         threshold = max(threshold, MIN_THRESHOLD)
         evidence = bool(party.birth_dates or party.countries)
         least = corroboration.needed(threshold) if evidence else threshold
         best: dict[int, Match] = {}
-        for name in party.names[:MAX_PARTY_NAMES]:
-            for number, score, exact in self._alike(names.fold(name), least):
+        for query in queries:
+            for number, score, exact in self._alike(query, least):
                 listed = self._listed[number]
                 record = self._records[listed.record]
                 score = corroboration.adjust(
@@ -172,8 +184,6 @@ class NameIndex:
 
     def _alike(self, folded: tuple[str, ...], least: float) -> list[tuple[int, float, bool]]:
         """Return the listed names with a score of at least `least`: number, score, exactness."""
-        if not folded:
-            return []
         words = [self._word(text) for text in folded]
         significant = _significant(folded)
         found: dict[int, tuple[float, bool]] = {}
@@ -200,12 +210,14 @@ class NameIndex:
         """
         share = (least - _LESSER) / _GREATER
         total = sum(word.weight for word in words)
+        single = _significant(word.text for word in words) <= 1
         postings = [self._posting(word) for word in words]
         order = sorted(range(len(words)), key=lambda i: (-words[i].weight, len(postings[i]), i))
         chosen: set[int] = set()
         left = total
         for rank, i in enumerate(order):
-            if left < share * total:
+            # A single name scores only where it covers the listed one, which the second part finds.
+            if single or left < share * total:
                 break
             reached = postings[i].keys()
             left -= words[i].weight
@@ -218,9 +230,10 @@ class NameIndex:
             for variant in word.variants:
                 chosen.update(self._by_telling_word[variant])
         ranked: list[tuple[float, int]] = []
+        initials = sum(word.weight for word in words if len(word.text) == 1) * _INITIAL
         weights = [(word.weight, posting) for word, posting in zip(words, postings, strict=True)]
         for number in chosen:
-            shared = 0.0
+            shared = initials
             for weight, posting in weights:
                 shared += weight * posting.get(number, 0.0)
             other = self._listed[number].weight

@@ -14,7 +14,7 @@ MAX_VARIANTS = 24  # listed words taken for one queried word; `mohammed` has 21 
 _MIN_FUZZY = 5  # letters; one edit in a shorter word makes another name of it
 _CUTOFF = 0.8  # similarity of letters, the least of two words that differ in one of five
 _STEEPNESS = 1.25  # how much faster than the letters the meaning is lost
-_SAME_SOUND = 0.94
+_SAME_SOUND = 0.75  # what two words that sound the same share before their letters are looked at
 _SOUND_CUTOFF = 0.6
 _OTHER_START = 0.95  # people rarely mistake the first letter
 _MIN_WEIGHT = 0.35
@@ -54,12 +54,15 @@ class Vocabulary:
                 if bucket:
                     self._alike(word, bucket, found)
         heard = names.sound(word)
-        for other in self._sounds.get(heard, ()) if heard else ():
-            if Indel.normalized_similarity(word, other) >= _SOUND_CUTOFF:
-                found[other] = max(found.get(other, 0.0), _SAME_SOUND)
-        # A consonantal script names no vowels, so its words have the sound as their letters.
-        if heard and heard in self.ids:
-            found[heard] = max(found.get(heard, 0.0), _SAME_SOUND)
+        same_sound = list(self._sounds.get(heard, ())) if heard else []
+        if heard in self.ids:
+            # A consonantal script writes few vowels: its words are their own sound.
+            same_sound.append(heard)
+        for other in same_sound:
+            letters = Indel.normalized_similarity(word, other)
+            if letters >= _SOUND_CUTOFF:
+                likely = _SAME_SOUND + (1.0 - _SAME_SOUND) * letters
+                found[other] = max(found.get(other, 0.0), likely)
         best = sorted(found.items(), key=lambda item: (-item[1], item[0]))[:MAX_VARIANTS]
         result = {self.ids[other]: likeness for other, likeness in best}
         own = self.ids.get(word)

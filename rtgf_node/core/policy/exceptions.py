@@ -78,7 +78,8 @@ def _relax(rule: dict[str, JsonValue], exception: dict[str, JsonValue]) -> dict[
             f"clause {exception['clause_id']} is an exception for the {exception['applies_to']},"
             f" but {rule['clause_id']} applies to {rule['applies_to']}; give them the same party",
         )
-    prefix = f"{str(exception['id']).rpartition('.')[2]}_"
+    # A derived name begins with a letter; the digits keep two exceptions' names apart.
+    prefix = f"x{str(exception['id']).rpartition('.')[2]}_"
     derived = cast("list[dict[str, JsonValue]]", exception["derive"])
     names = {str(row["name"]) for row in derived}
     held = cast("list[dict[str, JsonValue]]", rule["inputs"])

@@ -18,7 +18,7 @@ what comes out is bounded by the parameters' own limits.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from rtgf_node.core.canonical_json import JsonValue
@@ -77,14 +77,14 @@ class Expansion:
         filled = {name: self._member(name, tree[name], depth) for name in sorted(tree)}
         return _without_true(filled) if filled.get("op") == "AND" else filled
 
-    def rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def rows(self, rows: Sequence[dict[str, Any]]) -> list[JsonValue]:
         """Return a list of inputs or derivations filled in; a condition may stand for several."""
-        found: list[dict[str, Any]] = []
+        found: list[JsonValue] = []
         for row in rows:
-            filled = self.tree(cast("JsonValue", row))
-            found.extend(
-                cast("list[dict[str, Any]]", filled if isinstance(filled, list) else [filled])
-            )
+            filled = self.tree(row)
+            for item in filled if isinstance(filled, list) else [filled]:
+                assert isinstance(item, dict)
+                found.append({**item, "name": self.text(_text(item["name"]))})
         return found
 
     def text(self, text: str) -> str:

@@ -187,6 +187,7 @@ PARAMETERS: Mapping[str, Row] = {
     "risk_class_ban.classes": Row("list", "required_set"),
     "human_oversight.level": Row("rank", "rank", ("none", "on_the_loop", "in_the_loop")),
     "transparency_notice.notice": Row("string", "scope"),
+    "proof_requirement.proof": Row("string", "scope"),
 }
 
 

@@ -102,6 +102,6 @@ def divide(dividend: Decimal, divisor: Decimal, scale: int) -> Decimal:
     whole, rest = divmod(numerator, denominator)
     if 2 * rest > denominator or (2 * rest == denominator and whole % 2):
         whole += 1
-    if len(str(abs(whole))) > DIGITS:
+    if abs(whole) >= 10**DIGITS:
         raise InvalidOperation
     return Decimal(whole).scaleb(-scale, ARITHMETIC)

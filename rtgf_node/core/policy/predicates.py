@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -19,51 +19,19 @@ from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import conflicts, exceptions, scope
 from rtgf_node.core.policy import parameters as parameter_types
 from rtgf_node.core.policy.expansion import Expansion
+from rtgf_node.core.policy.plan import STAGES
+from rtgf_node.core.policy.rule import compile_rule
 from rtgf_node.core.policy.templates import Library, Template
 from rtgf_node.core.shapes import pointer
 from rtgf_node.core.snapshot import Citation, Clause, NormativeReference, Snapshot
 from rtgf_node.errors import Code, RtgfError
 
-# The groups of the plan, in their order; within one, clauses are ordered by id.
-KINDS = ("obligation", "prohibition", "control")
+Document = dict[str, JsonValue]
+
 # Hex digits of the clause's digest in a predicate id: 48 bits tell a rule book's clauses apart.
 ID_DIGITS = 12
 
 _PREDICATE_ID = re.compile(rf"pred\.[a-z]+\.[A-Za-z0-9_-]+\.[0-9a-f]{{{ID_DIGITS}}}")
-
-
-class Predicate(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One rule as it is decided.
-
-    Attributes:
-      id: `pred.<jurisdiction>.<domain>.<digest of the clause>`; nothing else in the snapshot, and
-        no other snapshot, changes it.
-      applies_when: the occasions on which it applies; None is always.
-      inputs: what the context must bring, `{name, type, required}`.
-      derive: what is looked up before the logic, `{name, expr}`.
-      logic: the expression that holds when the rule is fulfilled.
-      on_fail: what follows when it does not, `{decision, reason, controls}`.
-      params: the clause's parameters; what two jurisdictions' rules are compared by.
-    """
-
-    id: str
-    domain: str
-    clause_id: str
-    jurisdiction: str
-    kind: str
-    template: str
-    applies_to: str
-    applies_when: dict[str, Any] | None
-    inputs: list[dict[str, Any]]
-    derive: list[dict[str, Any]]
-    logic: Any
-    on_fail: dict[str, Any]
-    citation: dict[str, str]
-    params: dict[str, Any]
-
-    def document(self) -> dict[str, JsonValue]:
-        """Return the predicate as it stands in a token."""
-        return cast("dict[str, JsonValue]", msgspec.to_builtins(self))
 
 
 class CompiledPolicy(Struct, frozen=True, kw_only=True):
@@ -77,12 +45,12 @@ class CompiledPolicy(Struct, frozen=True, kw_only=True):
       manual_review: `{clause_id, code, reason}` of the waived clauses.
     """
 
-    predicates: tuple[dict[str, JsonValue], ...]
-    duties: list[dict[str, JsonValue]]
-    prohibitions: list[dict[str, JsonValue]]
-    controls: list[dict[str, JsonValue]]
-    policy_token_map: list[dict[str, JsonValue]]
-    manual_review: list[dict[str, JsonValue]]
+    predicates: tuple[Document, ...]
+    duties: list[Document]
+    prohibitions: list[Document]
+    controls: list[Document]
+    policy_token_map: list[Document]
+    manual_review: list[Document]
 
 
 def predicate_id(clause: Clause, *, jurisdiction: str, domain: str) -> str:
@@ -102,8 +70,8 @@ def compile_clause(
     library: Library,
     references: Mapping[str, NormativeReference] | None = None,
     place: tuple[str | int, ...] = (),
-) -> Predicate:
-    """Return the predicate of one clause, as if it stood alone.
+) -> Document:
+    """Return the predicate of one clause, as if it stood alone, in the form `rule` states.
 
     Args:
       clause: the clause.
@@ -139,26 +107,43 @@ def compile_clause(
     _check_together(clause.params, template, (*place, "params"))
     scope.check(clause.applies_when, place=(*place, "applies_when"))
     filled = Expansion(clause.params, template.params, template.fragments)
-    return Predicate(
-        id=predicate_id(clause, jurisdiction=jurisdiction, domain=domain),
-        domain=domain,
-        clause_id=clause.clause_id,
-        jurisdiction=jurisdiction,
-        kind=clause.kind,
-        template=template.name,
-        applies_to=clause.applies_to,
-        applies_when=clause.applies_when,
-        inputs=[
-            {**item, "name": filled.text(item["name"])} for item in filled.rows(template.inputs)
-        ],
-        derive=filled.rows(template.derive),
-        logic=scope.while_in_force(
+    document: Document = {
+        "id": predicate_id(clause, jurisdiction=jurisdiction, domain=domain),
+        "domain": domain,
+        "clause_id": clause.clause_id,
+        "jurisdiction": jurisdiction,
+        "kind": clause.kind,
+        "template": template.name,
+        "applies_to": clause.applies_to,
+        "applies_when": clause.applies_when,
+        "inputs": filled.rows(template.inputs),
+        "derive": filled.rows(template.derive),
+        "logic": scope.while_in_force(
             filled.tree(template.logic), valid_from=clause.valid_from, valid_to=clause.valid_to
         ),
-        on_fail=cast("dict[str, Any]", filled.tree(cast("JsonValue", template.on_fail))),
-        citation=_citation(clause.citation, references or {}),
-        params=dict(clause.params),
-    )
+        "on_fail": filled.tree(template.on_fail),
+        "citation": _citation(clause.citation, references or {}),
+        "params": dict(clause.params),
+    }
+    _check_rule(document, place)
+    return document
+
+
+def _check_rule(document: Document, place: tuple[str | int, ...]) -> None:
+    """Compile the predicate once for its types and bounds, so that no token carries a broken one.
+
+    Raises:
+      RtgfError: RTGF_MAP_EXPRESSION_INVALID at the clause.
+    """
+    try:
+        compile_rule(document)
+    except RtgfError as error:
+        raise RtgfError(
+            error.code,
+            f"clause {document['clause_id']} does not compile: {error.detail} ({error.pointer})",
+            pointer=pointer(*place),
+            causes=(error,),
+        ) from error
 
 
 def _check_together(
@@ -174,9 +159,9 @@ def _check_together(
     raise RtgfError(Code.RTGF_POL_MATRIX_SCHEMA_INVALID, detail, pointer=pointer(*place))
 
 
-def _citation(citation: Citation, references: Mapping[str, NormativeReference]) -> dict[str, str]:
+def _citation(citation: Citation, references: Mapping[str, NormativeReference]) -> Document:
     reference = references.get(citation.ref)
-    cited = {
+    cited: Document = {
         "ref": citation.ref,
         "instrument": reference.instrument if reference is not None else citation.ref,
         "article": citation.article,
@@ -184,7 +169,7 @@ def _citation(citation: Citation, references: Mapping[str, NormativeReference]) 
     return cited if citation.paragraph is None else {**cited, "paragraph": citation.paragraph}
 
 
-def review(snapshot: Snapshot, library: Library) -> list[dict[str, JsonValue]]:
+def review(snapshot: Snapshot, library: Library) -> list[Document]:
     """Return `{clause_id, code, reason}` of every clause that does not compile, ordered by id.
 
     This is what a person must look at; it raises nothing, so that all of it is seen at once.
@@ -221,20 +206,23 @@ def compile_snapshot(
         raise RtgfError(
             first.code, first.detail, pointer=first.pointer, causes=tuple(halting)
         ) from first
-    clauses = sorted(snapshot.clauses, key=lambda c: (KINDS.index(c.kind), c.clause_id))
+    clauses = sorted(snapshot.clauses, key=lambda c: (STAGES.index(c.kind), c.clause_id))
     mapped = {c.clause_id: compiled[c.clause_id] for c in clauses if c.clause_id in compiled}
     relaxes = {
         c.clause_id: c.exception_of
         for c in clauses
         if c.exception_of is not None and c.clause_id in mapped
     }
-    conflicts.check([(p.document(), relaxes.get(i)) for i, p in mapped.items()])
-    documents = exceptions.fold({i: p.document() for i, p in mapped.items()}, relaxes)
+    conflicts.check([(predicate, relaxes.get(i)) for i, predicate in mapped.items()])
+    documents = exceptions.fold(mapped, relaxes)
+    for clause_id in sorted(set(relaxes.values())):
+        if clause_id in documents:
+            _check_rule(documents[clause_id], ())
     homes = {i: documents[exceptions.home(i, relaxes)]["id"] for i in mapped}
     entries = {
         kind: [_entry(c, mapped[c.clause_id], homes) for c in clauses
                if c.kind == kind and c.clause_id in mapped]
-        for kind in KINDS
+        for kind in STAGES
     }  # fmt: skip
     references = {reference.id: reference for reference in snapshot.normative_references}
     return CompiledPolicy(
@@ -247,7 +235,7 @@ def compile_snapshot(
                 "clause_id": clause.clause_id,
                 "predicate_id": homes.get(clause.clause_id),
                 "control_id": clause.control_id or clause.params.get("control"),
-                "citation": cast("JsonValue", _citation(clause.citation, references)),
+                "citation": _citation(clause.citation, references),
             }
             for clause in clauses
         ],
@@ -260,9 +248,9 @@ def compile_snapshot(
 
 def _compile_each(
     snapshot: Snapshot, library: Library
-) -> tuple[dict[str, Predicate], dict[str, RtgfError]]:
+) -> tuple[dict[str, Document], dict[str, RtgfError]]:
     references = {reference.id: reference for reference in snapshot.normative_references}
-    compiled: dict[str, Predicate] = {}
+    compiled: dict[str, Document] = {}
     refused: dict[str, RtgfError] = {}
     for index, clause in enumerate(snapshot.clauses):
         try:
@@ -279,17 +267,15 @@ def _compile_each(
     return compiled, refused
 
 
-def _entry(
-    clause: Clause, predicate: Predicate, homes: Mapping[str, JsonValue]
-) -> dict[str, JsonValue]:
-    entry: dict[str, JsonValue] = {
+def _entry(clause: Clause, predicate: Document, homes: Mapping[str, JsonValue]) -> Document:
+    entry: Document = {
         "clause_id": clause.clause_id,
         "predicate_id": homes[clause.clause_id],
-        "template": predicate.template,
-        "applies_to": predicate.applies_to,
-        "params": predicate.params,
-        "citation": cast("JsonValue", predicate.citation),
-        "jurisdiction": predicate.jurisdiction,
+        "template": predicate["template"],
+        "applies_to": predicate["applies_to"],
+        "params": predicate["params"],
+        "citation": predicate["citation"],
+        "jurisdiction": predicate["jurisdiction"],
     }
     # What the clause says about persons and time has no template of its own, but is not lost.
     for member in ("holder", "counterparty", "deadline", "exception_of"):

@@ -1,30 +1,21 @@
-"""When a clause applies: the fixed set of occasions, and the days on which it is valid."""
+"""When a clause applies, as its authority states it: the occasions, and the days of its validity.
+
+`applicability` decides at run time whether a rule applies; here a clause's statement is held to the
+same vocabulary at the door, and written as an expression where an exception needs one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from rtgf_node.core import times
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy import money
+from rtgf_node.core.policy.applicability import CONDITIONS, MAX_CHOICES
+from rtgf_node.core.policy.values import READERS
 from rtgf_node.core.shapes import pointer
+from rtgf_node.core.snapshot import instant
 from rtgf_node.errors import Code, RtgfError
-
-# Each occasion that `applies_when` may name: the context variable it is about and its type.
-OCCASIONS: Mapping[str, tuple[str, str]] = {
-    "amount_gt": ("amount", "money"),
-    "amount_gte": ("amount", "money"),
-    "beneficiary_kind": ("beneficiary.kind", "string"),
-    "crossborder": ("crossborder", "boolean"),
-    "data_category": ("data_category", "string"),
-    "instrument": ("instrument", "string"),
-    "originator_kind": ("originator.kind", "string"),
-    "purpose": ("purpose", "string"),
-    "risk_class": ("risk_class", "string"),
-    "suspicion": ("suspicion", "boolean"),
-}
-# Most words that one occasion may list.
-MAX_WORDS = 50
 
 
 def check(applies_when: Mapping[str, Any] | None, *, place: tuple[str | int, ...]) -> None:
@@ -38,23 +29,20 @@ def check(applies_when: Mapping[str, Any] | None, *, place: tuple[str | int, ...
     if not applies_when:
         raise _refusal("name an occasion, or leave applies_when out", place)
     for name in sorted(applies_when):
-        if name not in OCCASIONS:
-            raise _refusal(f"{name!r} is none of {', '.join(OCCASIONS)}", (*place, name))
-        if not _fits(applies_when[name], OCCASIONS[name][1]):
-            raise _refusal(f"the value is not of type {OCCASIONS[name][1]}", (*place, name))
-
-
-def _fits(value: object, kind: str) -> bool:
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "money":
+        condition = CONDITIONS.get(name)
+        if condition is None:
+            raise _refusal(f"{name!r} is none of {', '.join(CONDITIONS)}", (*place, name))
+        value = applies_when[name]
+        choices = value if isinstance(value, list) else [value]
+        if condition.comparison != "among" and isinstance(value, list):
+            raise _refusal("state one amount", (*place, name))
+        if not 0 < len(choices) <= MAX_CHOICES:
+            raise _refusal(f"list 1 to {MAX_CHOICES} values", (*place, name))
         try:
-            money.parse(value)
-        except ValueError:
-            return False
-        return True
-    words = value if isinstance(value, list) else [value]
-    return 0 < len(words) <= MAX_WORDS and all(isinstance(w, str) and w for w in words)
+            for choice in choices:
+                READERS[condition.type](choice)
+        except ValueError as error:
+            raise _refusal(f"not a {condition.type.value}: {error}", (*place, name)) from None
 
 
 def _refusal(detail: str, place: tuple[str | int, ...]) -> RtgfError:
@@ -66,33 +54,37 @@ def expression(applies_when: Mapping[str, Any]) -> tuple[JsonValue, list[dict[st
     tests: list[JsonValue] = []
     inputs: dict[str, dict[str, JsonValue]] = {}
     for name in sorted(applies_when):
-        variable, kind = OCCASIONS[name]
-        value = applies_when[name]
-        root, _, member = variable.partition(".")
-        inputs[root] = {"name": root, "type": "party" if member else kind, "required": False}
-        tests.append(_test(name, variable, value))
+        condition = CONDITIONS[name]
+        root, _, member = condition.path.partition(".")
+        kind = "party" if member else condition.type.value
+        inputs[root] = {"name": root, "type": kind, "required": False}
+        read: JsonValue = {"var": condition.path}
+        value: JsonValue = applies_when[name]
+        if condition.comparison != "among":
+            operator = condition.comparison.upper()
+            tests.append({"op": operator, "args": [read, {condition.type.value: value}]})
+        elif isinstance(value, list):
+            tests.append({"op": "IN", "args": [read, {"list": value}]})
+        else:
+            tests.append({"op": "EQUALS", "args": [read, value]})
     return (tests[0] if len(tests) == 1 else {"op": "AND", "args": tests}), list(inputs.values())
 
 
-def _test(name: str, variable: str, value: JsonValue) -> JsonValue:
-    read: JsonValue = {"var": variable}
-    if name in {"amount_gt", "amount_gte"}:
-        return {"op": name.removeprefix("amount_").upper(), "args": [read, {"money": value}]}
-    if isinstance(value, list):
-        return {"op": "IN", "args": [read, {"list": value}]}
-    return {"op": "EQUALS", "args": [read, value]}
-
-
 def while_in_force(logic: JsonValue, *, valid_from: str | None, valid_to: str | None) -> JsonValue:
-    """Return `logic`, demanded only on the days on which the clause is valid.
+    """Return `logic`, demanded only while the clause is valid; both of its days belong to it.
 
-    A snapshot may state a rule that begins or ends inside its own window. Both days belong to it.
+    A snapshot may state a rule that begins or ends inside the snapshot's own window.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID when one of them is no date or time.
     """
     outside: list[JsonValue] = []
     if valid_from is not None:
-        outside.append({"op": "LT", "args": [_NOW, {"date": valid_from[:10]}]})
+        begins = times.to_text(instant(valid_from))
+        outside.append({"op": "LT", "args": [_NOW, {"datetime": begins}]})
     if valid_to is not None:
-        outside.append({"op": "GT", "args": [_NOW, {"date": valid_to[:10]}]})
+        ends = times.to_text(instant(valid_to, ends=True))
+        outside.append({"op": "GT", "args": [_NOW, {"datetime": ends}]})
     return {"op": "OR", "args": [*outside, logic]} if outside else logic
 
 

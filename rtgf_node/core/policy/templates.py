@@ -32,7 +32,7 @@ class _Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     """What all parts of the library share."""
 
 
-class Example(_Part):
+class Example(_Part, frozen=True):
     """A worked example: this clause, in this context, decided so."""
 
     kind: ClauseKind
@@ -43,7 +43,7 @@ class Example(_Part):
     applies_to: Literal["originator", "beneficiary", "both"] = "both"
 
 
-class Template(_Part):
+class Template(_Part, frozen=True):
     """One kind of rule.
 
     Attributes:
@@ -69,29 +69,29 @@ class Template(_Part):
     together: tuple[str, ...] = ()
 
 
-class _Manifest(_Part):
+class _Manifest(_Part, frozen=True):
     version: str
     files: dict[str, str]
 
 
-class _Control(_Part):
+class _Control(_Part, frozen=True):
     id: str
     title: str
 
 
-class _Group(_Part):
+class _Group(_Part, frozen=True):
     id: str
     title: str
     controls: tuple[_Control, ...]
 
 
-class _Catalogue(_Part):
+class _Catalogue(_Part, frozen=True):
     uuid: str
     metadata: dict[str, Any]
     groups: tuple[_Group, ...]
 
 
-class _CatalogueFile(_Part):
+class _CatalogueFile(_Part, frozen=True):
     """A subset of the OSCAL catalogue format: groups of controls with ids and titles."""
 
     catalog: _Catalogue

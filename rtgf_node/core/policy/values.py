@@ -168,7 +168,7 @@ def check_json(value: object, *, floats: bool = False) -> None:
                     _string(key)
                 inner.extend(item.values())  # type: ignore[attr-defined]  # kind says it
             elif kind is list:
-                inner.extend(item)  # type: ignore[call-overload]  # kind says it
+                inner.extend(item)  # type: ignore[arg-type]  # kind says it
             elif kind is int:
                 _integer(item)
             elif kind is float:

@@ -1,0 +1,139 @@
+"""Every failure as Problem Details (RFC 9457): the same shape, whatever went wrong.
+
+`type` resolves to this node's own page about the code, `instance` is the request id under which the
+log has the rest. Text for a fault of ours says nothing about our inside.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+import msgspec
+from quart import Blueprint, Response
+
+from rtgf_node.api.limits import RateLimitedError
+from rtgf_node.errors import Code, RtgfError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+"""When to come back after a 503: a restart takes about so long, and so does an election."""
+
+MAX_DETAIL_CHARACTERS: Final = 1000
+"""What was sent may stand in the text; a caller does not get it all back."""
+
+PAGE_MAX_AGE_SECONDS: Final = 3600
+"""The pages change with a new version of the node only."""
+
+MAX_ERRORS: Final = 50
+"""Single failures that are listed; whoever has more fixes these first."""
+
+
+class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One of several failures inside a problem, with the place it is at."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of a problem answer."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    errors: tuple[Detail, ...] = ()
+
+
+def status_of(code: Code) -> int:
+    """Return the HTTP status of a failure with this code."""
+    status = code.value.status
+    # A verdict ("revoked") is the answer to a verify request, and no problem. Where no verdict was
+    # asked for, it means that the object does not pass its own checks.
+    return status if status >= 400 else 422
+
+
+def render(error: RtgfError, *, instance: str, public_url: str) -> tuple[bytes, dict[str, str]]:
+    """Return the body, of type `MEDIA_TYPE`, and the headers that belong to it.
+
+    Args:
+      error: what failed; its status is `status_of(error.code)`.
+      instance: the request id.
+      public_url: where the node's own error pages are.
+    """
+    status = status_of(error.code)
+    is_ours = status == 500
+    document = Document(
+        type=f"{public_url.rstrip('/')}/errors/{error.code.name}",
+        title=error.code.value.title,
+        status=status,
+        detail=f"the fault is ours; the operator finds it in the log under {instance}"
+        if is_ours
+        else _shortened(error.detail),
+        code=error.code.name,
+        instance=instance,
+        errors=() if is_ours else _details(error),
+    )
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, RateLimitedError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif status in {429, 503}:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return msgspec.json.encode(document), headers
+
+
+def routes() -> Blueprint:
+    """Return the pages that the `type` of a problem leads to."""
+    blueprint = Blueprint("errors", __name__)
+
+    @blueprint.get("/errors")
+    async def index() -> Response:
+        items = "".join(
+            f'<li><a href="errors/{code.name}">{code.name}</a>: {escape(code.value.title)}</li>'
+            for code in Code
+        )
+        return _page("Errors", f"<ul>{items}</ul>")
+
+    @blueprint.get("/errors/<name>")
+    async def page(name: str) -> Response:
+        code = Code.__members__.get(name)
+        if code is None:
+            raise RtgfError(Code.RTGF_NOT_FOUND, "there is no such error; /errors lists them")
+        return _page(
+            name,
+            f"<p>{escape(code.value.title)}.</p><p>HTTP status {status_of(code)}; "
+            f"the <code>rtgf</code> command ends with {code.value.exit_code}.</p>"
+            '<p><a href="../errors">All errors</a></p>',
+        )
+
+    return blueprint
+
+
+def _page(title: str, body: str) -> Response:
+    text = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<h1>{escape(title)}</h1>{body}</html>"
+    )
+    headers = {
+        "Content-Security-Policy": "default-src 'none'",
+        "Cache-Control": f"public, max-age={PAGE_MAX_AGE_SECONDS}",
+    }
+    return Response(text, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def _details(error: RtgfError) -> tuple[Detail, ...]:
+    """Return where it failed, and the failures inside it."""
+    inner = [
+        Detail(cause.code.name, _shortened(cause.detail), cause.pointer) for cause in error.causes
+    ]
+    if error.pointer is not None:
+        inner.insert(0, Detail(error.code.name, _shortened(error.detail), error.pointer))
+    return tuple(inner[:MAX_ERRORS])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_DETAIL_CHARACTERS else text[: MAX_DETAIL_CHARACTERS - 1] + "…"

@@ -1,0 +1,141 @@
+"""When a rule applies: the fixed conditions that a clause may state under `applies_when`.
+
+`CONDITIONS` is the whole vocabulary. A condition names one place in the context; all conditions of
+a clause must hold for its rule to apply. A context that lacks that place leaves it open whether the
+rule applies, so it is a missing input and denies; it never means "does not apply".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import ge, gt
+from typing import Final, Literal, NamedTuple
+
+from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.policy.expressions import refusal
+from rtgf_node.core.policy.money import Money
+from rtgf_node.core.policy.node import Frame
+from rtgf_node.core.policy.slots import Slots
+from rtgf_node.core.policy.types import Type
+from rtgf_node.core.policy.values import (
+    CURRENCY_MISMATCH,
+    INPUT_MISSING,
+    MISSING,
+    READERS,
+    EvaluationError,
+    Value,
+)
+from rtgf_node.core.shapes import pointer
+
+MAX_CHOICES: Final = 300
+"""Values that one condition may list; all jurisdictions of the world fit."""
+
+
+class Condition(NamedTuple):
+    """One key of `applies_when`.
+
+    Attributes:
+      path: the place in the context.
+      type: the type that stands there, and that the condition states.
+      comparison: `among`: equal to the value, or to one of a list of values; `gt`, `gte`: an
+        amount above, or at least, the stated one, in the same currency.
+    """
+
+    path: str
+    type: Type
+    comparison: Literal["among", "gt", "gte"]
+
+
+CONDITIONS: Final[Mapping[str, Condition]] = {
+    "instrument": Condition("instrument", Type.STRING, "among"),
+    "purpose": Condition("purpose", Type.STRING, "among"),
+    "crossborder": Condition("crossborder", Type.BOOLEAN, "among"),
+    "originator_kind": Condition("originator.kind", Type.STRING, "among"),
+    "beneficiary_kind": Condition("beneficiary.kind", Type.STRING, "among"),
+    "amount_gt": Condition("amount", Type.MONEY, "gt"),
+    "amount_gte": Condition("amount", Type.MONEY, "gte"),
+    "data_category": Condition("data_category", Type.STRING, "among"),
+    "risk_class": Condition("risk_class", Type.STRING, "among"),
+    "suspicion": Condition("suspicion", Type.BOOLEAN, "among"),
+}
+
+
+class Test(NamedTuple):
+    """One compiled condition: which slot it reads, and what must hold there."""
+
+    path: str
+    slot: int
+    holds: Callable[[Value], bool]
+
+
+class Applicability(NamedTuple):
+    """All conditions of one clause. Without any, the rule always applies."""
+
+    tests: tuple[Test, ...]
+
+    def check(self, frame: Frame, problems: list[str]) -> bool:
+        """Tell whether the rule applies; what leaves that open is added to `problems`.
+
+        The slots must have been filled.
+        """
+        applies = True
+        for test in self.tests:
+            value = frame.slots[test.slot]
+            try:
+                if value is MISSING:
+                    raise EvaluationError(INPUT_MISSING, test.path)
+                if type(value) is EvaluationError:
+                    problems.append(value.reason)
+                elif not test.holds(value):
+                    applies = False
+            except EvaluationError as error:
+                problems.append(error.reason)
+        return applies
+
+
+def compile_conditions(value: JsonValue, slots: Slots, place: str) -> Applicability:
+    """Return the compiled `applies_when` of a predicate, which is null or an object.
+
+    Raises:
+      RtgfError: RTGF_MAP_EXPRESSION_INVALID for an unknown key or a value of another type.
+    """
+    if value is None:
+        return Applicability(())
+    if type(value) is not dict:
+        raise refusal("applies_when is null or an object of conditions", place)
+    tests = []
+    for key in sorted(value):
+        condition = CONDITIONS.get(key)
+        here = f"{place}{pointer(key)}"
+        if condition is None:
+            known = ", ".join(CONDITIONS)
+            raise refusal(f"{key!r} is not a condition; these are: {known}", here)
+        slot = slots.input(condition.path, condition.type)
+        tests.append(Test(condition.path, slot, _test(condition, value[key], here)))
+    return Applicability(tuple(tests))
+
+
+def _test(condition: Condition, stated: JsonValue, place: str) -> Callable[[Value], bool]:
+    if condition.comparison == "among":
+        choices = stated if type(stated) is list else [stated]
+        if not 0 < len(choices) <= MAX_CHOICES:
+            raise refusal(f"a condition lists 1 to {MAX_CHOICES} values", place)
+        allowed = frozenset(_read(condition.type, choice, place) for choice in choices)
+        return allowed.__contains__
+    limit: Money = _read(condition.type, stated, place)
+    compare = gt if condition.comparison == "gt" else ge
+
+    def beyond(amount: Money) -> bool:
+        if amount.currency != limit.currency:
+            raise EvaluationError(CURRENCY_MISMATCH, condition.path)
+        over: bool = compare(amount.value, limit.value)
+        return over
+
+    return beyond
+
+
+def _read(type_: Type, stated: JsonValue, place: str) -> Value:
+    try:
+        return READERS[type_](stated)
+    except ValueError as error:
+        raise refusal(f"the condition is not a {type_.value}: {error}", place) from None

@@ -1,0 +1,125 @@
+"""Is the node fit to answer, and what should its operator know: one look at every part."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rtgf_node import __version__
+from rtgf_node.actors.fetcher import FetcherActor
+from rtgf_node.actors.log import LogActor
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.supervisor import Supervisor
+from rtgf_node.actors.verifier import VerifierActor
+from rtgf_node.core import times, tree_head
+from rtgf_node.core.canonical_json import parse
+from rtgf_node.core.clock import Clock
+from rtgf_node.core.tree_head import TreeHead
+from rtgf_node.settings import Config
+from rtgf_node.store import Store
+from rtgf_node.wire import ActorStatus, Check, DatasetStatus, ReadyAnswer, StatusAnswer
+
+HEAD_PERIODS = 3
+"""A head that is older than this many periods proves that the log actor does not live."""
+
+
+class Readiness(NamedTuple):
+    """What to look at."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    supervisor: Supervisor
+    mailboxes: tuple[Mailbox, ...]
+    log: LogActor
+    verifier: VerifierActor
+    fetcher: FetcherActor
+
+    def ready(self) -> ReadyAnswer:
+        """Return `not_ready` if it must not be asked, `degraded` if something is old, else `ready`.
+
+        A list that is too old does not take the node out of service: what rests on it is denied
+        one by one, everything else is answered.
+        """
+        stopped = [name for name, state in self._states().items() if state != "running"]
+        head = self._head()
+        age = self.clock.now() - times.parse(head.issued_at) if head is not None else None
+        limit = HEAD_PERIODS * self.config.log.head_every_seconds
+        needed = [
+            Check("actors", not stopped, f"not running: {', '.join(stopped)}" if stopped else ""),
+            Check(
+                "log",
+                age is not None and age <= limit,
+                f"newest signed head is {age} s old" if age is not None else "no signed head yet",
+            ),
+            Check("verifier", self.verifier.ready, "memory loaded, revocation state fresh"),
+            Check("intake", self.log.halted is None, self.log.halted or "open"),
+        ]
+        wanted = [
+            Check(
+                f"dataset:{one.name}",
+                one.fresh and one.quarantined is None,
+                one.quarantined or ("fresh" if one.fresh else "older than its maximum age"),
+            )
+            for one in self._datasets()
+        ]
+        state = "ready"
+        if not all(check.ok for check in wanted) or not needed[-1].ok:
+            state = "degraded"
+        if not all(check.ok for check in needed[:-1]):
+            state = "not_ready"
+        return ReadyAnswer(state=state, checks=[*needed, *wanted])
+
+    def status(self) -> StatusAnswer:
+        """Return the operator's page."""
+        head = self._head()
+        states, restarts = self._states(), self._restarts()
+        return StatusAnswer(
+            issuer=self.config.node.issuer,
+            version=__version__,
+            ready=self.ready(),
+            tree_size=head.tree_size if head is not None else 0,
+            root_hash=head.root_hash if head is not None else "",
+            head_issued_at=head.issued_at if head is not None else "",
+            revEpoch=self.store.revocation.rev_epoch(),
+            tokens=self.store.registry.count(),
+            snapshots=len(self.store.intake.newest_snapshots()),
+            datasets=self._datasets(),
+            actors=[
+                ActorStatus(
+                    name=box.actor,
+                    state=states.get(box.actor, "stopped"),
+                    restarts=restarts.get(box.actor, 0),
+                    depth=statistics.depth,
+                    capacity=statistics.capacity,
+                    peak=statistics.peak,
+                )
+                for box in self.mailboxes
+                for statistics in (box.statistics(),)
+            ],
+            halted=self.log.halted,
+        )
+
+    def _states(self) -> dict[str, str]:
+        return {child.name: child.state.value for child in self.supervisor.statistics()}
+
+    def _restarts(self) -> dict[str, int]:
+        return {child.name: child.restarts_total for child in self.supervisor.statistics()}
+
+    def _head(self) -> TreeHead | None:
+        held = self.store.log.latest_head()
+        return tree_head.from_document(parse(held.document)) if held is not None else None
+
+    def _datasets(self) -> list[DatasetStatus]:
+        now, until = self.clock.now(), self.verifier.fresh_until
+        return [
+            DatasetStatus(
+                name=row.name,
+                version=row.version,
+                records=row.record_count,
+                content_sha256=row.content_sha256,
+                retrieved_at=times.to_text(row.retrieved_at),
+                fresh=until.get(row.name, now) >= now,
+                quarantined=self.fetcher.quarantined.get(row.name),
+            )
+            for row in self.store.intake.newest_datasets()
+        ]

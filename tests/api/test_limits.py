@@ -1,0 +1,113 @@
+"""The token buckets: bursts, the long run, and a bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtgf_node.api.access import Caller
+from rtgf_node.api.limits import RateLimitedError, RateLimits, TokenBuckets, client_network
+from rtgf_node.errors import Code
+from rtgf_node.settings import LimitsConfig
+
+
+def test_a_burst_and_then_too_many_requests():
+    """RTGF-CT-44: beyond the limit the answer is 429 with the seconds to wait."""
+    buckets = TokenBuckets(per_second=0.5, burst=3, max_clients=10)
+    for _ in range(3):
+        buckets.take("a", now=100.0)
+    with pytest.raises(RateLimitedError) as caught:
+        buckets.take("a", now=100.0)
+    assert caught.value.code is Code.RTGF_VERIFY_RATE_LIMIT
+    assert caught.value.code.value.status == 429
+    assert caught.value.retry_after_seconds == 2
+    buckets.take("a", now=102.0)
+
+
+def test_clients_do_not_share_a_bucket():
+    buckets = TokenBuckets(per_second=1, burst=1, max_clients=10)
+    buckets.take("a", now=0)
+    buckets.take("b", now=0)
+
+
+def test_a_request_larger_than_the_bucket_leaves_a_debt():
+    buckets = TokenBuckets(per_second=10, burst=10, max_clients=10)
+    buckets.take("a", now=0, cost=100)
+    with pytest.raises(RateLimitedError) as caught:
+        buckets.take("a", now=1)
+    assert caught.value.retry_after_seconds == 9
+    buckets.take("a", now=10)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 5), st.sampled_from("abc")), max_size=100),
+    st.floats(0.1, 50),
+    st.integers(1, 20),
+)
+def test_nobody_gets_more_than_the_burst_and_the_rate(
+    asks: list[tuple[float, str]], rate: float, burst: int
+):
+    buckets = TokenBuckets(per_second=rate, burst=burst, max_clients=10)
+    now = 0.0
+    served = dict.fromkeys("abc", 0)
+    for pause, client in asks:
+        now += pause
+        try:
+            buckets.take(client, now=now)
+        except RateLimitedError as error:
+            # Whoever waits as told is served.
+            late = now + error.retry_after_seconds
+            probe = TokenBuckets(per_second=rate, burst=burst, max_clients=10)
+            probe._buckets.update(buckets._buckets)
+            probe.take(client, now=late + 1e-6)
+        else:
+            served[client] += 1
+    assert all(count <= burst + now * rate + 1e-6 for count in served.values())
+
+
+@given(st.lists(st.integers(0, 1000), max_size=200))
+def test_memory_is_bounded(clients: list[int]):
+    buckets = TokenBuckets(per_second=1, burst=1, max_clients=5)
+    for client in clients:
+        with contextlib.suppress(RateLimitedError):
+            buckets.take(str(client), now=0)
+        assert len(buckets) <= 5
+
+
+def test_a_clock_that_stands_still_or_goes_back_gives_nothing():
+    buckets = TokenBuckets(per_second=1, burst=1, max_clients=5)
+    buckets.take("a", now=100)
+    with pytest.raises(RateLimitedError):
+        buckets.take("a", now=50)
+
+
+def test_a_certificate_has_its_own_limit_whatever_the_address():
+    limits = RateLimits(
+        LimitsConfig(public_per_second=1, public_burst=1, partner_per_second=1, partner_burst=2)
+    )
+    stranger = Caller(None, "192.0.2.1", frozenset())
+    limits.admit(stranger, at=0)
+    with pytest.raises(RateLimitedError):
+        limits.admit(stranger, at=0)
+    for address in ("192.0.2.1", "192.0.2.2"):
+        limits.admit(Caller("urn:rtgf:partner:a", address, frozenset()), at=0)
+    with pytest.raises(RateLimitedError):
+        limits.admit(Caller("urn:rtgf:partner:a", "192.0.2.3", frozenset()), at=0)
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_one_subscriber_is_one_client(address: str, client: str):
+    assert client_network(address) == client

@@ -1,0 +1,198 @@
+"""Two fresh processes build the same; what differs, crashes or is refused publishes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from rtgf_node import build_twice, build_worker
+from rtgf_node.core.build import BuildOutput
+from rtgf_node.errors import Code, RtgfError
+from tests import worlds
+
+RECORDS, CONTENT = worlds.record_list(worlds.LISTED)
+EU = worlds.screened_document()
+SG = worlds.document("SG", clauses=[worlds.clause(params={"minimum_period": "P6Y"})])
+TOKEN = "tokens/imt/eu-sg-payments_aml-2026-10.1.json"
+
+# A worker that answers rightly, but for one artefact that tells what it saw of its environment.
+UNSTEADY = f"""
+import sys, time, msgspec
+from rtgf_node import build_worker
+made, status = build_worker.answer(sys.stdin.buffer.read())
+answer = msgspec.msgpack.decode(made)
+answer["artefacts"]["{TOKEN}"] += repr(EXPRESSION).encode()
+sys.stdout.buffer.write(msgspec.msgpack.encode(answer, order="deterministic"))
+"""
+
+
+def request(folder: Path, records: bytes = RECORDS, **changes: Any) -> bytes:
+    path = folder / "records"
+    path.write_bytes(records)
+    snapshots = worlds.by_id(EU, SG)
+    return build_worker.encode_request(
+        worlds.build_inputs(
+            snapshots,
+            ["EU", "SG", "EU-SG"],
+            **{"datasets": [worlds.dataset_input(CONTENT)], **changes},
+        ),
+        snapshots=snapshots,
+        parents={},
+        library=worlds.library_files(),
+        datasets={CONTENT: str(path)},
+    )
+
+
+def twice(data: bytes, keep_in: Path, **options: Any) -> BuildOutput:
+    async def run() -> BuildOutput:
+        return await build_twice.build_twice(data, keep_in=keep_in, **options)
+
+    return trio.run(run)
+
+
+def refusal(data: bytes, keep_in: Path, **options: Any) -> RtgfError:
+    with pytest.raises(RtgfError) as caught:
+        twice(data, keep_in, **options)
+    return caught.value
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-P", "-s", "-c", code]
+
+
+def test_two_processes_with_other_hash_seeds_and_time_zones_agree(tmp_path: Path) -> None:
+    """RTGF-CT-20."""
+    kept = tmp_path / "kept"
+    output = twice(request(tmp_path), kept)
+    assert TOKEN in output.artefacts
+    assert not kept.exists()
+    # A third build, in this process, whose environment is another again.
+    again, status = build_worker.answer(request(tmp_path))
+    assert status == build_worker.EXIT_BUILT
+    assert build_worker.decode_answer(again) == output
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["hash('EU')", "time.localtime(0).tm_hour", "__import__('os').environ['LC_ALL']"],
+)
+def test_what_leaks_from_the_environment_is_found_and_named(
+    tmp_path: Path, expression: str
+) -> None:
+    """RTGF-CT-81: a determinism mismatch halts, naming the artefact, and both are kept."""
+    unsteady = python(UNSTEADY.replace("EXPRESSION", expression))
+    error = refusal(request(tmp_path), tmp_path / "kept", commands=[unsteady, unsteady])
+    assert error.code is Code.RTGF_PIPELINE_DETERMINISM_FAIL
+    (cause,) = error.causes
+    assert cause.code is Code.RTGF_BUILD_PLAN_DIVERGENCE
+    assert cause.detail.endswith(TOKEN)
+    (folder,) = (tmp_path / "kept").iterdir()
+    first, second = (folder / name / TOKEN for name in ("first", "second"))
+    assert first.read_bytes() != second.read_bytes()
+    assert (folder / "first" / "conflicts.json").read_bytes() == (
+        folder / "second" / "conflicts.json"
+    ).read_bytes()
+    assert (folder / "request.msgpack").read_bytes() == request(tmp_path)
+
+
+def test_a_refusal_beside_a_build_is_a_divergence_too(tmp_path: Path) -> None:
+    refusing = python(
+        "import sys\n"
+        "from rtgf_node import build_worker\n"
+        "sys.stdin.buffer.read()\n"
+        "answer, status = build_worker.answer(b'')\n"
+        "sys.stdout.buffer.write(answer)\n"
+        "sys.exit(status)"
+    )
+    commands = [build_twice.worker_command(), refusing]
+    error = refusal(request(tmp_path), tmp_path / "kept", commands=commands)
+    assert error.code is Code.RTGF_PIPELINE_DETERMINISM_FAIL
+    assert "RTGF_INPUT_INVALID" in error.causes[0].detail
+
+
+def test_a_refusal_comes_through_with_its_causes(tmp_path: Path) -> None:
+    """RTGF-CT-21: through the processes, code, place and causes are those of the build."""
+    broken = {**EU, "clauses": [worlds.clause(template="no_such_template")]}
+    snapshots = worlds.by_id({**broken, "evidence_sources": [], "scenarios": []})
+    data = build_worker.encode_request(
+        worlds.build_inputs(snapshots, ["EU"]),
+        snapshots=snapshots,
+        parents={},
+        library=worlds.library_files(),
+        datasets={},
+    )
+    error = refusal(data, tmp_path)
+    assert error.code is Code.RTGF_BUILD_SNAPSHOT_INVALID
+    assert error.pointer == "/clauses/0/template"
+    assert error.causes[0].code is Code.RTGF_MAP_PREDICATE_TEMPLATE_MISSING
+
+
+def test_a_damaged_list_halts_the_build(tmp_path: Path) -> None:
+    """RTGF-CT-11, RTGF-CT-22: it is found before anything is signed or logged."""
+    other, _ = worlds.record_list(worlds.LISTED, "Someone Added")
+    error = refusal(request(tmp_path, records=other), tmp_path)
+    assert error.code is Code.RTGF_SANCTIONS_HASH_MISMATCH
+
+
+def test_a_list_that_is_gone_halts_the_build(tmp_path: Path) -> None:
+    data = request(tmp_path)
+    (tmp_path / "records").unlink()
+    assert refusal(data, tmp_path).code is Code.RTGF_BUILD_HASH_MISMATCH
+
+
+def test_records_are_not_read_when_no_scenario_screens(tmp_path: Path) -> None:
+    snapshots = worlds.by_id({**EU, "scenarios": []})
+    inputs = worlds.build_inputs(snapshots, ["EU"], datasets=[worlds.dataset_input(CONTENT)])
+    data = build_worker.encode_request(
+        inputs,
+        snapshots=snapshots,
+        parents={},
+        library=worlds.library_files(),
+        datasets={CONTENT: str(tmp_path / "nowhere")},
+    )
+    answer, status = build_worker.answer(data)
+    assert status == build_worker.EXIT_BUILT
+    assert json.loads(build_worker.decode_answer(answer).manifest)["inputs"] == inputs
+
+
+def test_an_altered_library_is_refused(tmp_path: Path) -> None:
+    library = worlds.library_files()
+    library["record_retention.json"] += b" "
+    snapshots = worlds.by_id(SG)
+    data = build_worker.encode_request(
+        worlds.build_inputs(snapshots, ["SG"]),
+        snapshots=snapshots,
+        parents={},
+        library=library,
+        datasets={},
+    )
+    assert refusal(data, tmp_path).code is Code.RTGF_BUILD_HASH_MISMATCH
+
+
+def test_a_worker_that_crashes_is_an_internal_error_with_its_last_words(tmp_path: Path) -> None:
+    crashing = python("import sys; sys.exit('the roof is on fire')")
+    error = refusal(b"", tmp_path, commands=[crashing, crashing])
+    assert error.code is Code.RTGF_INTERNAL
+    assert "the roof is on fire" in error.detail
+
+
+def test_workers_that_take_too_long_are_ended(tmp_path: Path) -> None:
+    sleeping = python("import time; time.sleep(600)")
+    error = refusal(b"", tmp_path, commands=[sleeping, sleeping], timeout_seconds=0.5)
+    assert error.code is Code.RTGF_PIPELINE_PUBLISH_FAIL
+
+
+def test_the_worker_sees_nothing_of_its_parents_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RTGF_CANARY", "seen")
+    telling = python("import os, sys; sys.exit(' '.join(sorted(os.environ)))")
+    error = refusal(b"", tmp_path, commands=[telling, telling])
+    assert "PYTHONHASHSEED" in error.detail
+    assert "RTGF_CANARY" not in error.detail
+    assert "PATH=" not in error.detail.replace("PYTHONPATH", "")
