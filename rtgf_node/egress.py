@@ -11,6 +11,7 @@ import re
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -198,10 +199,12 @@ class Egress:
         if length is not None and int(length) > limit:
             raise _failed(f"{_shown(uri)} is larger than {limit} bytes")
         body = bytearray()
-        async for chunk in response.aiter_stream():
-            body += chunk
-            if len(body) > limit:
-                raise _failed(f"{_shown(uri)} is larger than {limit} bytes")
+        # Closed here and now: a generator left half-way is the garbage collector's, too late.
+        async with aclosing(response.aiter_stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limit:
+                    raise _failed(f"{_shown(uri)} is larger than {limit} bytes")
         return bytes(body)
 
     def _read_file(self, uri: str) -> bytes:
@@ -282,7 +285,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     link: BaseException | None = error
     while link is not None:
         yield link
-        link = link.__cause__
+        # The client hides the cause of what it raises, and with it what TLS said.
+        link = link.__cause__ or link.__context__
 
 
 def _reason(error: Exception, uri: str) -> str:

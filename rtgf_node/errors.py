@@ -120,7 +120,7 @@ class Code(Enum):
     RTGF_UNREACHABLE = Failure(502, 4, "The node cannot be reached")
     RTGF_EXISTS = Failure(409, 73, "It exists already")
     RTGF_CONFIG_INVALID = Failure(500, 78, "The configuration is not valid")
-    RTGF_INTERNAL = Failure(500, 70, "Internal error")
+    RTGF_INTERNAL = Failure(500, 70, "Unexpected failure")
 
 
 class RtgfError(Exception):

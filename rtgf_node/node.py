@@ -32,6 +32,8 @@ from rtgf_node.api.access import Access
 from rtgf_node.api.app import build_app
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.limits import RateLimits
+from rtgf_node.api.listeners import Bound, ServerTls
+from rtgf_node.api.metrics import build_app as metrics_app
 from rtgf_node.core import times, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
@@ -64,6 +66,7 @@ def run(config: Config) -> None:
       RtgfError: the configuration, the keys or the store do not allow a start.
       GaveUpError: an actor kept crashing.
     """
+    telemetry.configure()
     trio.run(partial(serve, config, SystemClock()))
 
 
@@ -71,9 +74,9 @@ async def serve(
     config: Config,
     clock: Clock,
     *,
-    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the node in the caller's trio; reports the public port when it is ready."""
+    """Run the node in the caller's trio; reports where it listens when it is ready."""
     provider = FileKeyProvider.open(config.keys.folder, _secret(config.keys.passphrase_file))
     with open_store(config.node.data_dir) as store:
         async with SoloReplicator(StateMachine(store)) as replicator:
@@ -219,26 +222,41 @@ class Node:
             status=readiness.status,
         )
 
-    async def run(self, *, task_status: trio.TaskStatus[int]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[Bound]) -> None:
         """Start everything in order, say so, and run until told to stop."""
-        app = build_app(self._desk)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._end_with_the_store)
             await nursery.start(self._supervisor.run)
-            port = await nursery.start(listeners.serve, app, self._config)
-            if self._config.metrics.bind:
+            nursery.start_soon(self._metrics.measure_lag)
+            config = self._config
+            if config.metrics.bind:
+                scraped = metrics_app(self._metrics)
                 await nursery.start(
-                    listeners.serve_metrics, self._metrics.render, self._config.metrics.bind
+                    partial(
+                        listeners.serve, scraped, config.http, tls=None, bind=config.metrics.bind
+                    )
                 )
+            files = config.tls
+            tls = ServerTls(files.certificate_file, files.key_file, files.client_ca_file)
+            bound: Bound = await nursery.start(
+                partial(
+                    listeners.serve,
+                    build_app(self._desk),
+                    config.http,
+                    tls=tls,
+                    bind=config.http.bind,
+                    public_url=config.node.public_url,
+                )
+            )
             log.info(
                 "node_ready",
                 url=self._config.node.public_url,
-                port=port,
+                port=bound.port,
                 issuer=self._config.node.issuer,
                 version=__version__,
             )
-            task_status.started(port)
-            await _wait_stop_signal()
+            task_status.started(bound)
+            await _wait_stop_signal(tls)
             log.info("node_stopping")
             nursery.cancel_scope.cancel()
 
@@ -262,10 +280,18 @@ def _check_head(store: Store, files: KeyFiles, now: int) -> None:
         )
 
 
-async def _wait_stop_signal() -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            return
+async def _wait_stop_signal(tls: ServerTls) -> None:
+    """Return at SIGTERM or SIGINT; at SIGHUP take the certificates anew."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for received in signals:
+            if received != signal.SIGHUP:
+                return
+            try:
+                tls.reload()
+            except RtgfError as error:
+                log.error("certificates_not_reloaded", detail=str(error))
+            else:
+                log.info("certificates_reloaded")
 
 
 def _secret(path: Path) -> bytes:

@@ -125,11 +125,8 @@ class Simulator:
         self.connected: list[str] = []
         self.network = _MemoryNetwork(self)
         self._routes: dict[str, deque[Answer]] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="rtgf-simulator-")
-        self.ca_file = Path(self._folder.name) / "ca.pem"
-        self._tls = self._server_context(
-            self.hosts if certificate_hosts is None else certificate_hosts, certificate_age_days
-        )
+        self._certificate_hosts = self.hosts if certificate_hosts is None else certificate_hosts
+        self._certificate_age_days = certificate_age_days
 
     def serve(
         self,
@@ -183,6 +180,9 @@ class Simulator:
         return FetchConfig(**settings)
 
     async def __aenter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="rtgf-simulator-")
+        self.ca_file = Path(self._folder.name) / "ca.pem"
+        self._tls = self._server_context(self._certificate_hosts, self._certificate_age_days)
         self._nursery_manager = trio.open_nursery()
         self.nursery = await self._nursery_manager.__aenter__()
         ports = []
@@ -382,7 +382,7 @@ async def _read_request(stream: trio.abc.Stream) -> Asked | None:
     while True:
         event = parser.next_event()
         if event is h11.NEED_DATA:
-            parser.receive_data(await stream.receive_some(READ_BYTES))
+            parser.receive_data(bytes(await stream.receive_some(READ_BYTES)))
         elif isinstance(event, h11.Request):
             headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
             asked = Asked(

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from rtgf_node import __version__
 from rtgf_node.actors.messages import Compile
-from rtgf_node.actors.registry import STATUS_LIST
 from rtgf_node.build_worker import encode_request
 from rtgf_node.core import digests, manifest, snapshot, times, tokens
 from rtgf_node.core.build import scope_hash
@@ -21,6 +20,7 @@ from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.snapshot import Snapshot
 from rtgf_node.core.tokens import SCHEMA_VERSION, Token
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.commands import STATUS_LIST
 from rtgf_node.store import Store
 from rtgf_node.store.intake_store import DatasetRow
 from rtgf_node.store.registry_store import Issued

@@ -1,4 +1,4 @@
-"""The compiler actor: finds what is due, builds it twice in fresh processes, signs and publishes it.
+"""The compiler actor: finds what is due, builds it twice, signs and publishes it.
 
 One build at a time; it runs beside the mailbox, so that its progress can be asked for. Until the
 whole build is committed to the log none of its tokens is served, and a build that fails leaves

@@ -11,6 +11,7 @@ import hmac
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
 import structlog
 import trio
 
@@ -158,13 +159,10 @@ class DatasetIntake:
     async def _confirm(self, name: str, actor: str) -> FetchItem:
         held = self._store.intake.newest_dataset(name)
         assert held is not None
-        members = {
-            name: getattr(held, name) for name in RecordDataset.__struct_fields__ if name != "event"
-        }
-        members["retrieved_at"] = self._clock.now()
-        await self._registry.ask(
-            AcceptDataset(record=RecordDataset(**members, event=b""), actor=actor)
-        )
+        members = msgspec.structs.asdict(held) | {"retrieved_at": self._clock.now(), "event": b""}
+        del members["checked_at"], members["leaf_index"]
+        record = RecordDataset(**members)
+        await self._registry.ask(AcceptDataset(record=record, actor=actor))
         return FetchItem(
             source=name,
             outcome="unchanged",

@@ -1,9 +1,9 @@
 """The log actor: everything that changes the node goes through it, in one order.
 
-It takes whatever waits, commits it as one batch, tells the world what was applied, and signs a head
-that covers it. A caller is answered when its command is durable; the head follows in the next commit
-(at once when nothing else waits). If the process dies between the two, the next start signs a head
-over the leaves that are there.
+It takes whatever waits, commits it as one batch, tells the world what was applied, and signs a
+head that covers it. A caller is answered when its command is durable; the head follows in the next
+commit (at once when nothing else waits). If the process dies between the two, the next start signs
+a head over the leaves that are there.
 """
 
 from __future__ import annotations

@@ -89,8 +89,9 @@ class RevocationList(Request[Document], frozen=True):
 
 
 class PrepareDatasets(Request[None], frozen=True):
-    """Have a name index ready for each of these content digests, so that tokens which rest on
-    them can be decided from the moment they are published.
+    """Have a name index ready for each of these contents.
+
+    Tokens that rest on them can then be decided from the moment they are published.
     """
 
     content_digests: tuple[str, ...]

@@ -29,12 +29,9 @@ from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import IntakeAnswer
 
-STATUS_LIST = 0
-"""The number of the status list that tokens are entered in."""
-
 
 class RegistryActor:
-    """Owns what is held: one snapshot in force per jurisdiction and domain, one version per list."""
+    """Owns what is held: one snapshot per jurisdiction and domain, one version per list."""
 
     def __init__(
         self,
@@ -257,7 +254,7 @@ def _row(token: Token, body: bytes) -> commands.TokenRow:
         nbf=times.parse(token.effective.nbf),
         exp=times.parse(token.effective.exp),
         body=body,
-        status_list=STATUS_LIST,
+        status_list=commands.STATUS_LIST,
         status_idx=token.revocation.status_list.idx,
         parents=tuple(token.derived_from),
     )

@@ -75,7 +75,7 @@ class RevocationActor:
             if reason not in REASONS:
                 raise RtgfError(
                     Code.RTGF_INPUT_INVALID,
-                    f"{reason!r} is no reason for a revocation; one of {', '.join(sorted(REASONS))}",
+                    f"{reason!r} is no reason; give one of {', '.join(sorted(REASONS))}",
                     pointer=f"/items/{number}/reason",
                 )
             token_id = self._token_id(reference, pointer=f"/items/{number}/token")

@@ -150,7 +150,7 @@ class VerifierActor:
         if checked.reason is not None:
             raise RtgfError(
                 Code.RTGF_CONFLICT,
-                f"{checked.token.token_id} is not valid ({checked.reason.name}) and decides nothing",
+                f"{checked.token.token_id} is not valid and decides nothing: {checked.reason.name}",
                 pointer="/token",
             )
         decision = verification.evaluate(checked.token, request.context, state, at=at)

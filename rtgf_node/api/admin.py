@@ -121,7 +121,7 @@ def routes(desk: Desk) -> Blueprint:
                 expires_at=times.to_text(key.expires_at),
                 revoked_at=times.to_text(key.revoked_at) if key.revoked_at is not None else None,
             )
-            for key in desk.store.keys.keys()
+            for key in desk.store.keys.all()
         ]
         return document(list(rows))
 

@@ -21,8 +21,7 @@ def document(
 ) -> Response:
     """Answer with a JSON document in canonical form.
 
-    Args:
-      max_age: seconds a cache may keep it; None forbids keeping it at all.
+    A cache may keep it for `max_age` seconds; None forbids keeping it at all.
     """
     body = canonical_bytes(msgspec.to_builtins(value))
     return ready(body, cache=_cache(max_age), status=status)
@@ -36,7 +35,7 @@ def ready(
     etag: str | None = None,
     status: int = 200,
 ) -> Response:
-    """Answer with bytes that are ready, or 304 when the caller holds them already (RFC 9110 §13)."""
+    """Answer with bytes that are ready, or 304 when the caller holds them (RFC 9110 §13)."""
     tag = f'"{etag or hashlib.sha256(body).hexdigest()}"'
     response = Response(body, status=status, content_type=content_type)
     if request.method in {"GET", "HEAD"} and status == 200:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import cast
 
 import structlog
 import trio
@@ -17,6 +18,7 @@ from quart_trio.wrappers import TrioRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from rtgf_node.api import admin, health, log, problems, registry, revocation, verify, wellknown
+from rtgf_node.api.deadlines import AsgiApp
 from rtgf_node.api.desk import Desk
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
@@ -27,7 +29,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """A correlation id that is safe to log and to send back; any other is replaced."""
 
 
-def build_app(desk: Desk) -> QuartTrio:
+def build_app(desk: Desk) -> AsgiApp:
     """Return the application over `desk`."""
     app = QuartTrio("rtgf_node", static_folder=None)
     app.request_class = bounded_request(desk.config.http)
@@ -40,14 +42,16 @@ def build_app(desk: Desk) -> QuartTrio:
     app.register_blueprint(problems.routes())
     _before_and_after(app, desk)
     _failures(app, desk)
-    return app
+    return cast("AsgiApp", app)
 
 
 def bounded_request(config: HttpConfig) -> type[TrioRequest]:
     """Return a request type whose body is bounded from its first byte, by who may send more."""
 
     class BoundedRequest(TrioRequest):
-        def __init__(self, method: str, scheme: str, path: str, *args: object, **kwargs: object):
+        def __init__(
+            self, method: str, scheme: str, path: str, *args: object, **kwargs: object
+        ) -> None:
             privileged = path.startswith("/admin/")
             limit = config.max_admin_body_bytes if privileged else config.max_body_bytes
             kwargs["max_content_length"] = limit

@@ -6,12 +6,12 @@ from cyclopts import App
 
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
+from rtgf_node.cli.help import help_of
 from rtgf_node.cli.output import AsJson
 
 app = App(name="keys", help="The node's signing keys.")
 
 
-@app.command(name="list")
 def list_keys(
     *,
     config: ConfigFile = None,
@@ -44,3 +44,6 @@ def list_keys(
     headers = ("kid", "purpose", "issued", "expires", "revoked", "public key")
     output.result(answer, output.table(headers, rows), as_json=as_json)
     return 0
+
+
+app.command(list_keys, name="list", **help_of(list_keys))

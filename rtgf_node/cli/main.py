@@ -11,7 +11,9 @@ from rtgf_node import __version__
 from rtgf_node.cli import output
 from rtgf_node.cli.audit import audit
 from rtgf_node.cli.compile import compile as compile_tokens
+from rtgf_node.cli.demo import demo
 from rtgf_node.cli.fetch import fetch
+from rtgf_node.cli.help import help_of
 from rtgf_node.cli.init import init
 from rtgf_node.cli.keys import app as keys
 from rtgf_node.cli.revoke import revoke
@@ -32,16 +34,20 @@ app = App(
     help_formatter="plain",
     suppress_keyboard_interrupt=False,
 )
-app.command(init)
-app.command(serve)
-app.command(status)
-app.command(fetch)
-app.command(compile_tokens, name="compile")
-app.command(verify)
-app.command(revoke)
-app.command(audit)
+for _verb in (
+    init,
+    serve,
+    status,
+    fetch,
+    compile_tokens,
+    verify,
+    revoke,
+    audit,
+    demo,
+    version,
+):
+    app.command(_verb, **help_of(_verb))
 app.command(keys)
-app.command(version)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -81,6 +81,8 @@ MEANINGS = (
     ("keys/*.key", "{name} signing key, sealed"),
     ("pki/ca.pem", "certificate of the private CA: give it to everybody who connects"),
     ("pki/ca.key", "key of the private CA: makes new certificates, best kept off this machine"),
+    ("pki/node.pem", "certificate of the node"),
+    ("pki/node.key", "key of the node's certificate"),
     ("pki/*.pem", "certificate of the {name}"),
     ("pki/*.key", "key of the {name}'s certificate: hand it over and delete it here"),
     ("data/node.db", "the empty log and registry"),

@@ -17,7 +17,7 @@ def serve(*, config: ConfigFile = None) -> int:
     """
     told = connection.settings(config)
     # Only this command needs the server and its libraries; the others start without them.
-    from rtgf_node import node
+    from rtgf_node.node import run
 
-    node.run(told)
+    run(told)
     return 0

@@ -59,7 +59,7 @@ class TrustState:
         return len(self._held)
 
     def add(self, token: Token, *, leaf_index: int) -> None:
-        """Know a token that was logged at `leaf_index`. Tokens are added in the order of the log."""
+        """Know a token that was logged at `leaf_index`; called in the order of the log."""
         self._held[token.token_id] = HeldToken(token, leaf_index)
         self._by_jti[token.jti] = token.token_id
         self._newest[token.token_id.rpartition(".")[0]] = token.token_id
@@ -129,8 +129,9 @@ class TrustState:
 
 
 def party_of(document: JsonValue) -> Party:
-    """Return the screening view of a party of the context (`name`, `aliases`, `date_of_birth`,
-    `country`).
+    """Return the screening view of a party of the context.
+
+    Its members `name`, `aliases`, `date_of_birth` and `country` count.
 
     Raises:
       TypeError: it is not an object with a name.

@@ -47,8 +47,8 @@ def verify(
     """Return the verdict on `request.tokens` at `at` (seconds since the epoch).
 
     Raises:
-      RtgfError: the request cannot be answered (400), names a token that is not here (404), or hands
-        in an object that fails its own checks (422). A verdict, however negative, is returned.
+      RtgfError: the request cannot be answered (400), names a token that is not here (404), or
+        hands in an object that fails its own checks (422). A verdict is returned, not raised.
     """
     moment = times.parse(request.at) if request.at is not None else at
     corridor = identifiers.corridor(request.corridor) if request.corridor else None

@@ -38,6 +38,10 @@ __all__ = [
 ]
 
 
+STATUS_LIST = 0
+"""The number of the status list that tokens are entered in."""
+
+
 class _Command(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """A change of state."""
 

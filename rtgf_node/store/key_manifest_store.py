@@ -38,7 +38,7 @@ class KeyManifestStore:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
 
-    def keys(self) -> list[KeyRow]:
+    def all(self) -> list[KeyRow]:
         """Return every key that was ever published, sorted by kid."""
         rows = self._conn.execute(f"SELECT {_COLUMNS} FROM keys ORDER BY kid")  # noqa: S608  constant text
         return [KeyRow(*row) for row in rows]

@@ -61,6 +61,8 @@ class Promises:
 
     def check_heads(self, store: Store, since: int) -> None:
         sizes = sorted(size for size in self.heads if size >= since)
+        if not sizes:
+            return  # killed before the first head
         for old, new in zip(sizes, [*sizes[1:], store.log.size], strict=True):
             merkle.verify_consistency(
                 old_size=old,

@@ -405,7 +405,7 @@ class TestKeys:
     def test_keys_are_published_with_their_entries(self, store, client):
         other = KeyRow("token:001", "token", b"t" * 32, samples.AT, samples.AT + 1000)
         outcome = client.accepted(samples.keys(self.KEY, other))
-        assert store.keys.keys() == [self.KEY, other]
+        assert store.keys.all() == [self.KEY, other]
         assert store.keys.leaf_index("token:001") == outcome.leaf_indexes[1]
         assert store.keys.documents().jwks == b'{"keys":[]}'
 
@@ -413,7 +413,7 @@ class TestKeys:
         client.accepted(samples.keys(self.KEY))
         revoked = KeyRow("log:001", "log", b"k" * 32, samples.AT, samples.AT + 1000, samples.AT)
         client.accepted(samples.keys(revoked))
-        assert store.keys.keys() == [revoked]
+        assert store.keys.all() == [revoked]
         assert client.refused(samples.keys(self.KEY)).code is Code.RTGF_CONFLICT
 
     def test_kid_never_names_another_key(self, client):

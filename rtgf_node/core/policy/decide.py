@@ -14,14 +14,14 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct
 
-from rtgf_node.core import digests, times
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core import times
+from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.envelope import Token
 from rtgf_node.core.policy import plan, trace
 from rtgf_node.core.policy.node import Frame, Resolver
 from rtgf_node.core.policy.rule import Rule, compile_rule
 from rtgf_node.core.policy.slots import UNREAD, Place, Slots
-from rtgf_node.core.policy.values import TYPE_MISMATCH
+from rtgf_node.core.policy.values import TYPE_MISMATCH, digest
 from rtgf_node.errors import RtgfError
 
 __all__ = ["Decision", "Prepared", "Resolver", "decide", "prepare", "run"]
@@ -120,6 +120,8 @@ def prepare(predicate_set: Any, eval_plan: Any) -> Prepared:  # noqa: ANN401 - o
     for index, document in enumerate(documents):
         identifier = _identifier(document, index)
         try:
+            # What has no canonical form cannot have come out of a signed token.
+            canonical_bytes(document)
             rule = compile_rule(document, slots)
         except RtgfError as error:
             causes.append(error)
@@ -212,7 +214,7 @@ def _conclude(
         reasons=reasons,
         controls=controls,
         trace=document,
-        trace_digest=digests.of_document(document),
+        trace_digest=digest(document),
         error=error,
     )
 

@@ -12,11 +12,11 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 _FORM: Final = re.compile(
-    r"P(?=[0-9T])(?:(?P<business_days>[0-9]{1,6})BD"
-    r"|(?:(?P<years>[0-9]{1,6})Y)?(?:(?P<months>[0-9]{1,6})M)?"
-    r"(?:(?P<weeks>[0-9]{1,6})W)?(?:(?P<days>[0-9]{1,6})D)?"
-    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,6})H)?(?:(?P<minutes>[0-9]{1,6})M)?"
-    r"(?:(?P<seconds>[0-9]{1,6})S)?)?)"
+    r"P(?=[0-9T])(?:(?P<business_days>[0-9]{1,15})BD"
+    r"|(?:(?P<years>[0-9]{1,15})Y)?(?:(?P<months>[0-9]{1,15})M)?"
+    r"(?:(?P<weeks>[0-9]{1,15})W)?(?:(?P<days>[0-9]{1,15})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,15})H)?(?:(?P<minutes>[0-9]{1,15})M)?"
+    r"(?:(?P<seconds>[0-9]{1,15})S)?)?)"
 )
 _CALENDAR: Final = {"years": 12, "months": 1}
 _CLOCK: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}

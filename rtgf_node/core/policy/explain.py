@@ -83,10 +83,7 @@ def _summary(decision: Decision, steps: Sequence[Mapping[str, Any]]) -> str:
         answer += " because it could not be decided"
     if decision.controls:
         answer += f" ({', '.join(decision.controls)})"
-    of = f"{len(applicable)} rule{'' if len(applicable) == 1 else 's'} that apply"
-    if not unmet:
-        return f"{answer}: of {of}, all are fulfilled."
-    return f"{answer}: of {of}, {unmet} {'is' if unmet == 1 else 'are'} not fulfilled."
+    return f"{answer}. Rules that apply: {len(applicable)}; not fulfilled: {unmet}."
 
 
 def _sentence(
@@ -101,23 +98,26 @@ def _sentence(
     if step["outcome"] == "error":
         problems = " and ".join(_problem(reason) for reason in reasons)
         return f"{clause} could not be decided: {problems} ({rule}). Law: {law}."
-    requirement = _requirement(predicate)
     if step["outcome"] == "controls":
-        due = ", ".join(predicate["on_fail"]["controls"])
-        follows = f"is fulfilled without more only when {requirement}; now {due} is due"
+        follows = f"makes {', '.join(predicate['on_fail']['controls'])} due"
+        if predicate["logic"] is not False:
+            follows += f", for {_said(predicate, negated=True)}"
     else:
-        follows = f"requires that {requirement}; that is not so"
+        follows = f"requires that {_said(predicate, negated=False)}; that is not so"
     return f"{clause} {follows} ({', '.join(reasons)}, {rule}). Law: {law}."
 
 
-def _requirement(predicate: Mapping[str, Any]) -> str:
-    """Return what the rule asks for. Only a rule that compiles is worded: that bounds its size."""
+def _said(predicate: Mapping[str, Any], *, negated: bool) -> str:
+    """Return what the rule asks for, or its opposite.
+
+    Only a rule that compiles is put into words: that bounds their number.
+    """
     try:
         compile_rule(cast("JsonValue", predicate))
     except RtgfError:
         return "its condition holds"
     derived = {str(one["name"]): one["expr"] for one in predicate.get("derive", ())}
-    return Wording(derived).statement(predicate["logic"])
+    return Wording(derived).statement(predicate["logic"], negated=negated)
 
 
 def _law(predicate: Mapping[str, Any], references: Mapping[str, Mapping[str, str]]) -> str:

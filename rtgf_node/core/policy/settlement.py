@@ -77,7 +77,7 @@ def _outcomes(
     merged = merge.merge(template, name, [stated.value for stated in (*a, *b)])
     if merged is None:
         if any(EXCEPTIONS in cast("Document", s.predicate["params"]) for s in (*a, *b)):
-            # With exceptions the parameters are not the whole rule; deciding takes both as they are.
+            # With exceptions the parameters are not the whole rule; both are decided as they are.
             return []
         first, second = _at_odds(template, name, a, b)
         raise RtgfError(

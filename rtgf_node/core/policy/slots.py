@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from rtgf_node.core import canonical_json, digests
 from rtgf_node.core.policy.types import Type
 from rtgf_node.core.policy.values import (
     MISSING,
@@ -17,6 +16,7 @@ from rtgf_node.core.policy.values import (
     TYPE_MISMATCH,
     EvaluationError,
     Value,
+    digest,
 )
 
 
@@ -78,4 +78,4 @@ def fill(place: Place, context: Value) -> tuple[Value, str]:
         value = place.reader(found)
     except ValueError:
         return EvaluationError(TYPE_MISMATCH, place.path), MISMATCHED
-    return value, digests.sha256(canonical_json.canonical_bytes(found))
+    return value, digest(found)

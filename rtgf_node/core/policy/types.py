@@ -35,16 +35,18 @@ class Shape(NamedTuple):
       type: the type.
       element: of a list, the type of its elements; None for an empty list literal, which any
         element fits.
-      fields: of an object, the members it is known to have; None where nothing is known.
+      fields: the members it is known to have; None where nothing is known.
+      closed: whether an object has no other members than those.
     """
 
     type: Type
     element: Type | None = None
     fields: Mapping[str, Shape] | None = None
+    closed: bool = False
 
     def member(self, name: str) -> Shape | None:
         """Return the shape of the member `name`, or None when there can be no such member."""
-        if self.type in _OPEN:
+        if self.type in _OPEN and not self.closed:
             return (self.fields or {}).get(name, ANY)
         return (self.fields or {}).get(name)
 
@@ -123,20 +125,22 @@ class Lookup(NamedTuple):
     answer: Shape
 
 
+def _answer(fields: Mapping[str, Shape]) -> Shape:
+    return Shape(Type.OBJECT, fields=fields, closed=True)
+
+
 LOOKUPS: Final[Mapping[str, Lookup]] = {
     "sanctions": Lookup(
         arguments={"party": PARTY, "lists": LIST, "threshold": DECIMAL},
-        answer=Shape(
-            Type.OBJECT, fields={"listed": BOOLEAN, "matches": LIST, "dataset_digests": LIST}
-        ),
+        answer=_answer({"listed": BOOLEAN, "matches": LIST, "dataset_digests": LIST}),
     ),
     "proof": Lookup(
         arguments={"receipt": OBJECT},
-        answer=Shape(Type.OBJECT, fields={"valid": BOOLEAN}),
+        answer=_answer({"valid": BOOLEAN}),
     ),
     "registry": Lookup(
         arguments={"token": STRING},
-        answer=Shape(Type.OBJECT, fields={"found": BOOLEAN, "valid": BOOLEAN}),
+        answer=_answer({"found": BOOLEAN, "valid": BOOLEAN}),
     ),
 }
 """The resolvers that the language knows, by name. Another name does not compile."""

@@ -14,8 +14,10 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
-from rtgf_node.core import times
-from rtgf_node.core.canonical_json import MAX_INTEGER, JsonValue
+import orjson
+
+from rtgf_node.core import digests, times
+from rtgf_node.core.canonical_json import MAX_INTEGER, JsonValue, canonical_bytes
 from rtgf_node.core.policy import duration, money
 from rtgf_node.core.policy.duration import Duration
 from rtgf_node.core.policy.money import Money
@@ -178,6 +180,18 @@ def check_json(value: object, *, floats: bool = False) -> None:
                 raise ValueError("not a JSON value")
         level = inner
         depth += 1
+
+
+def digest(value: JsonValue) -> str:
+    """Return the digest of the canonical JSON of a value that has no floats.
+
+    The value must have been checked, or made, to be JSON within our bounds. Then, where its text is
+    ASCII, orjson's with sorted keys is the text of RFC 8785, and there is nothing left to look for.
+    """
+    encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    if not encoded.isascii():
+        encoded = canonical_bytes(value)
+    return digests.sha256(encoded)
 
 
 def to_json(value: Value, type_: Type) -> JsonValue:

@@ -61,6 +61,10 @@ class Wording:
         name, args = tree.get("op"), _items(tree.get("args"))
         if name == "NOT" and args:
             return self.statement(args[0], negated=not negated, depth=depth + 1)
+        converted = _in_either_currency(tree)
+        if converted is not None:
+            said = self.statement(converted, negated=negated, depth=depth + 1)
+            return f"{said} (or its equivalent in that currency)"
         if name in {"AND", "OR"}:
             return self._junction(str(name), args, negated=negated, depth=depth)
         if isinstance(tree.get("var"), str):
@@ -73,6 +77,8 @@ class Wording:
             relation = "is at least" if negated else "is less than"
             return f"{words[0]} {relation} {words[1]} days ago"
         if isinstance(name, str) and name in _RELATIONS and len(words) == 2:
+            if name == "IN" and _is_single(args[1]):
+                name = "EQUALS"
             return f"{words[0]} {_RELATIONS[name][negated]} {words[1]}"
         return "its condition holds"
 
@@ -185,7 +191,47 @@ def _items(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
+def _in_either_currency(tree: JsonValue) -> JsonValue:
+    """Return the comparison that a rule makes on an amount or on its equivalent, or None.
+
+    The templates state it once for each of the two; said twice it would only confuse.
+    """
+    match tree:
+        case {
+            "op": "OR",
+            "args": [
+                {
+                    "op": "AND",
+                    "args": [
+                        {"op": "EQUALS", "args": [{"var": str(currency)}, _]},
+                        {"op": relation, "args": [{"var": str(amount)}, limit]} as comparison,
+                    ],
+                },
+                {
+                    "op": "AND",
+                    "args": [
+                        {"op": "NOT_EQUALS", "args": [{"var": other_currency}, _]},
+                        {"op": other_relation, "args": [{"var": _}, other_limit]},
+                    ],
+                },
+            ],
+        } if (
+            currency == other_currency == f"{amount}.currency"
+            and relation == other_relation
+            and limit == other_limit
+        ):
+            return comparison
+        case _:
+            return None
+
+
+def _is_single(tree: JsonValue) -> bool:
+    return isinstance(tree, dict) and len(_items(tree.get("list"))) == 1
+
+
 def _is_junction(tree: JsonValue) -> bool:
     while isinstance(tree, dict) and tree.get("op") == "NOT":
         tree = (_items(tree.get("args")) or [None])[0]
+    if _in_either_currency(tree) is not None:
+        return False
     return isinstance(tree, dict) and tree.get("op") in {"AND", "OR"}

@@ -1,0 +1,102 @@
+"""The demonstration's node: a real `rtgf serve` in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rtgf_node.client import Node
+from rtgf_node.errors import Code, RtgfError
+
+START_SECONDS = 60.0
+"""An empty node is up in about two seconds; a loaded machine may need many more."""
+
+STOP_SECONDS = 20.0
+"""It drains what is asked and closes the store; then it is killed."""
+
+POLL_SECONDS = 0.1
+_LOG_TAIL_BYTES = 4096
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RunningNode:
+    """A served node folder. Leaving the context stops the node and waits until it has ended."""
+
+    def __init__(self, settings: Path, log: Path) -> None:
+        self._settings = settings
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start the process; `wait_ready` says when it answers."""
+        with self._log.open("ab") as log:
+            # The arguments are ours: this interpreter, this program, a path.
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "rtgf_node", "serve", "--config", str(self._settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it as a service manager would: SIGTERM, and only then SIGKILL."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def wait_ready(self, node: Node) -> None:
+        """Return when the node answers.
+
+        Raises:
+          RtgfError: RTGF_UNREACHABLE if it ended, or does not answer in time.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise RtgfError(
+                    Code.RTGF_UNREACHABLE, f"the node ended at once; it said:\n{self._last_words()}"
+                )
+            with suppress(RtgfError):
+                node.healthy()
+                return
+            time.sleep(POLL_SECONDS)
+        raise RtgfError(
+            Code.RTGF_UNREACHABLE,
+            f"the node does not answer after {START_SECONDS:g} s; it said:\n{self._last_words()}",
+        )
+
+    def wait_end(self) -> None:
+        """Wait until the node ends by itself or by Ctrl-C, which it is sent too."""
+        if self._process is not None:
+            with suppress(KeyboardInterrupt):
+                self._process.wait()
+
+    def _last_words(self) -> str:
+        data = self._log.read_bytes()
+        return data[-_LOG_TAIL_BYTES:].decode("utf-8", errors="replace")
