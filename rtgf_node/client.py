@@ -33,8 +33,8 @@ MAX_PAGES: Final = 100_000
 # A warm answer takes milliseconds; a fetch of large lists takes tens of seconds.
 TIMEOUT_SECONDS: Final = 30.0
 SLOW_TIMEOUT_SECONDS: Final = 600.0
-# Pauses before the second and third try of a read: a restarting node is back within about a second.
-RETRY_PAUSES_SECONDS: Final = (0.2, 1.0)
+# Pauses before the second and third try of a read: a restarting node is back within a second.
+RETRY_PAUSES_SECONDS: Final = (0.2, 0.6)
 # A busy node says when to come back; a read waits at most so long, so many times.
 MAX_RETRY_AFTER_SECONDS: Final = 10.0
 MAX_BUSY_TRIES: Final = 10

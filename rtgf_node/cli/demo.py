@@ -60,7 +60,7 @@ def demo(
 
 def next_commands(where: Path) -> list[str]:
     """Return three commands that work in the folder that is left, as they can be typed here."""
-    program = "rtgf" if shutil.which("rtgf") else shlex.quote(sys.argv[0])
+    program = _program()
     settings = shlex.quote(str(where / "rtgf.toml"))
     context = shlex.quote(str(where / "payments/lawful.json"))
     return [
@@ -69,6 +69,17 @@ def next_commands(where: Path) -> list[str]:
         f"{program} verify --corridor EU-UK --domain payments_aml --context {context} --explain "
         f"--config {settings}",
     ]
+
+
+def _program() -> str:
+    """Return how this program can be called from this shell."""
+    if shutil.which("rtgf"):
+        return "rtgf"
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m rtgf_node"
+    here = Path.cwd()
+    return shlex.quote(str(called.relative_to(here) if called.is_relative_to(here) else called))
 
 
 def _free_folder() -> Path:

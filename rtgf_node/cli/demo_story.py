@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -121,7 +122,8 @@ class Story:
             passphrase_file=None,
             ca_days=CA_DAYS,
         )
-        self._command(f"rtgf init {self._folder}")
+        self._tell("")
+        self._tell(f"$ rtgf init {shlex.quote(str(self._folder))}")
         made = node_folder.make(self._folder, wish, at=self._clock.now())
         self._tell(f"{len(made.files)} files in {self._folder}")
         self._tell("root key fingerprint " + output.groups_of_four(made.root_fingerprint))
@@ -154,7 +156,7 @@ class Story:
             "Every snapshot must be signed by its pinned authority and cite law in force; every",
             "list must be readable and plausible. What is taken in becomes an event in the log.",
         )
-        self._command("rtgf fetch")
+        self._command("fetch")
         answer = operator.fetch()
         self._tell(fetch.text(answer))
         bad = [item.source for item in answer.items if item.outcome not in fetch.GOOD]
@@ -171,12 +173,12 @@ class Story:
             "byte. A corridor whose two rule books differ waits until a second person accepts the",
             "stricter rule.",
         )
-        self._command("rtgf compile")
+        self._command("compile")
         first = self._built(operator, wire.CompileRequest())
         issued, held = list(first.issued), list(first.held)
         self._tell(f"published {len(issued)}, held for an approver {len(held)}")
         if held:
-            self._command("rtgf compile --accept-conflicts    (as the approver)")
+            self._command("compile --accept-conflicts", "    (as the approver)")
             with self._as("approver", told) as approver:
                 second = self._built(approver, wire.CompileRequest(accept_conflicts=True))
             issued += second.issued
@@ -201,7 +203,7 @@ class Story:
         for name, wanted, context in self._payments(world):
             path = self._folder / "payments" / f"{name}.json"
             self._command(
-                f"rtgf verify --corridor {CORRIDOR} --domain {DOMAIN} --context {path} --explain"
+                f"verify --corridor {CORRIDOR} --domain {DOMAIN} --context {path} --explain"
             )
             answer = partner.verify(self._question(ids, context))
             why = partner.evaluate(wire.EvaluateRequest(ids[1], context), explain=True)
@@ -259,7 +261,7 @@ class Story:
         before = partner.verify(self._question(ids, None))
         self._expect(before.valid, "the tokens were to be valid before")
         falling = _id_of_rmt(partner)
-        self._command(f"rtgf revoke {falling} --reason policy_withdrawn")
+        self._command(f"revoke {falling} --reason policy_withdrawn")
         answer = operator.revoke(
             wire.RevokeRequest(items=[wire.RevokeItem(falling, "policy_withdrawn")])
         )
@@ -291,7 +293,7 @@ class Story:
             "reads the whole log, rebuilds the tree, and holds all that is served against it.",
         )
         state = self._folder / "audit-state.json"
-        self._command(f"rtgf audit --state {state}")
+        self._command(f"audit --state {state}")
         material = collect(
             auditor, at=self._clock.now(), remembered=None, progress=lambda text: None
         )
@@ -347,9 +349,10 @@ class Story:
         for line in lines:
             self._tell(f"   {line}")
 
-    def _command(self, line: str) -> None:
+    def _command(self, line: str, remark: str = "") -> None:
+        """Show the command that does the same, as it can be typed."""
         self._tell("")
-        self._tell(f"$ {line}")
+        self._tell(f"$ rtgf {line} --config {shlex.quote(str(self._folder / 'rtgf.toml'))}{remark}")
 
     def _expect(self, holds: object, detail: str) -> None:
         if not holds:

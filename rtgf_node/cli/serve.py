@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rtgf_node.cli import connection
 from rtgf_node.cli.connection import ConfigFile
+from rtgf_node.errors import RtgfError
 
 
 def serve(*, config: ConfigFile = None) -> int:
@@ -19,5 +20,17 @@ def serve(*, config: ConfigFile = None) -> int:
     # Only this command needs the server and its libraries; the others start without them.
     from rtgf_node.node import run
 
-    run(told)
+    try:
+        run(told)
+    except ExceptionGroup as group:
+        # What stops the start or ends the node comes out of its nurseries in a group.
+        raise _cause_of(group) from group
     return 0
+
+
+def _cause_of(group: ExceptionGroup) -> Exception:
+    """Return the one deliberate failure in the group, or the group itself when it is a bug."""
+    cause: Exception = group
+    while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    return cause if isinstance(cause, RtgfError) else group

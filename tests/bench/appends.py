@@ -33,27 +33,25 @@ from tests.bench.measure import Row, alternate, rate, ratio
 IN_FLIGHT = (1, 16, 128)
 AT = 1_790_000_000
 SIGNER = SeedSigner("log.example:ed25519:2026-11:001", bytes(range(32)))
-PREPARED = 60_000
-"""Events made before the clock starts; more are made when they run out."""
+SLICE_SECONDS = 0.15
 
 
 class Events:
-    """Different events without end, made ahead in pieces."""
+    """Different events without end, made before the clock starts: their ids and bytes."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
-        self._ready: list[bytes] = []
-
-    def take(self, count: int) -> list[bytes]:
-        """Return the next `count`."""
-        while len(self._ready) < count:
-            self._ready.append(_event(next(self._numbers)))
-        taken, self._ready = self._ready[:count], self._ready[count:]
-        return taken
+        self._ready: list[tuple[str, bytes]] = []
 
     def prepare(self, count: int) -> None:
-        """Have at least `count` ready."""
-        self._ready = self.take(count) + self._ready
+        """Have the next `count` ready."""
+        self._ready = [_event(next(self._numbers)) for _ in range(count)]
+
+    def take(self, count: int) -> list[tuple[str, bytes]]:
+        """Return the next `count`, which are ready."""
+        assert len(self._ready) == count
+        taken, self._ready = self._ready, []
+        return taken
 
 
 class Bare:
@@ -72,10 +70,8 @@ class Bare:
         entries = self._events.take(count)
         for start in range(0, count, in_flight):
             rows = [
-                (index, f"evt:{index}", entry)
-                for index, entry in zip(
-                    self._index, entries[start : start + in_flight], strict=False
-                )
+                (next(self._index), event_id, entry)
+                for event_id, entry in entries[start : start + in_flight]
             ]
             self._conn.execute("BEGIN IMMEDIATE")
             self._conn.executemany(
@@ -95,6 +91,7 @@ class Node:
         self._store = store
         self._events = events
         self._runs = itertools.count()
+        self._metrics = Metrics(version="bench")
 
     def replicate(self, count: int, in_flight: int) -> None:
         """Have `count` appended by `in_flight` askers at the replicator."""
@@ -105,7 +102,7 @@ class Node:
         trio.run(self._commit, count, in_flight)
 
     async def _replicate(self, count: int, in_flight: int) -> None:
-        entries = iter(self._events.take(count))
+        entries = iter([entry for _, entry in self._events.take(count)])
         run = next(self._runs)
         async with SoloReplicator(StateMachine(self._store)) as replicator:
 
@@ -120,7 +117,7 @@ class Node:
                     nursery.start_soon(ask, asker)
 
     async def _commit(self, count: int, in_flight: int) -> None:
-        entries = iter(self._events.take(count))
+        entries = iter([entry for _, entry in self._events.take(count)])
         mailbox = Mailbox("log", capacity=in_flight)
         async with SoloReplicator(StateMachine(self._store)) as replicator:
             actor = LogActor(
@@ -133,7 +130,7 @@ class Node:
                 client_id=f"actor:{next(self._runs)}",
                 batch_max=256,
                 head_every_seconds=300.0,
-                metrics=Metrics(version="bench"),
+                metrics=self._metrics,
             )
 
             async def ask() -> None:
@@ -158,7 +155,6 @@ class _Still:
 def measure(*, quick: bool) -> Iterator[Row]:
     """Yield two rows for each number in flight: at the replicator, and through the log actor."""
     events = Events()
-    events.prepare(PREPARED // (4 if quick else 1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rtgf-bench-")))
         store = stack.enter_context(create_store(folder / "node"))
@@ -173,7 +169,9 @@ def measure(*, quick: bool) -> Iterator[Row]:
                     "actor": lambda count, n=in_flight: node.commit(count, n),  # type: ignore[misc]
                 },
                 rounds=3 if quick else 5,
+                slice_seconds=SLICE_SECONDS,
                 at_least=in_flight * 8,
+                prepare=events.prepare,
             )
             baseline = statistics.median(found["bare"])
             for name, what in (
@@ -188,7 +186,7 @@ def measure(*, quick: bool) -> Iterator[Row]:
                 )
 
 
-def _event(number: int) -> bytes:
+def _event(number: int) -> tuple[str, bytes]:
     subject = f"RMT:EU:payments_aml:2026.{number}"
     made = event.make(
         type="token_issue",
@@ -199,4 +197,4 @@ def _event(number: int) -> bytes:
         actor="node",
         payload={},
     )
-    return event.to_bytes(made)
+    return made.event_id, event.to_bytes(made)

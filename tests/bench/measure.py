@@ -53,20 +53,23 @@ def alternate(
     rounds: int = ROUNDS,
     slice_seconds: float = SLICE_SECONDS,
     at_least: int = 1,
+    prepare: Slice | None = None,
 ) -> dict[str, list[float]]:
     """Return seconds per operation of each contender, one figure a round.
 
-    `at_least` is how many operations a slice has, however long they take.
+    `at_least` is how many operations a slice has, however long they take; `prepare` is told their
+    number before each slice, and is not measured.
     """
     counts = {
-        name: max(at_least, int(slice_seconds / _seconds_each(run, at_least)))
+        name: max(at_least, int(slice_seconds / _seconds_each(run, at_least, prepare)))
         for name, run in contenders.items()
     }
     found: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
         names = list(contenders)
         for name in names if number % 2 == 0 else reversed(names):
-            found[name].append(_timed(contenders[name], counts[name]) / counts[name])
+            seconds = _timed(contenders[name], counts[name], prepare)
+            found[name].append(seconds / counts[name])
     return found
 
 
@@ -103,17 +106,17 @@ def rate(seconds: float) -> str:
     return f"{1 / seconds:,.0f}/s"
 
 
-def _seconds_each(run: Slice, at_least: int) -> float:
-    """Warm up, and estimate: the second of two growing slices."""
+def _seconds_each(run: Slice, at_least: int, prepare: Slice | None) -> float:
+    """Warm up with growing slices, and estimate by one more."""
     count = at_least
-    while True:
-        seconds = _timed(run, count)
-        if seconds > SLICE_SECONDS / 20:
-            return _timed(run, count) / count
+    while _timed(run, count, prepare) < SLICE_SECONDS / 20:
         count *= 4
+    return _timed(run, count, prepare) / count
 
 
-def _timed(run: Slice, count: int) -> float:
+def _timed(run: Slice, count: int, prepare: Slice | None) -> float:
+    if prepare is not None:
+        prepare(count)
     gc.collect()
     gc.disable()
     try:

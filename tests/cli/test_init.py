@@ -50,7 +50,8 @@ def test_init_makes_a_node_and_says_what_is_what(rtgf, tmp_path):
 def test_what_init_prints_holds_no_secret(rtgf, tmp_path):
     done = rtgf("init", "fma")
     secrets = [
-        (tmp_path / "fma" / name).read_text().strip() for name in ("keys/passphrase", "root/passphrase")
+        (tmp_path / "fma" / name).read_text().strip()
+        for name in ("keys/passphrase", "root/passphrase")
     ]
     assert all(len(secret) >= 32 for secret in secrets)
     assert secrets[0] != secrets[1]

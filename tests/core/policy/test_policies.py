@@ -165,19 +165,6 @@ def test_the_cash_cap_bites_from_the_day_the_regulation_applies():
         assert contexts.decide_on(rules, cash, at=at).decision == decision
 
 
-def test_the_examples_name_nobody_who_is_listed_on_the_real_lists(shared):
-    """The names in scenarios and examples are made up; none may look like a listed one."""
-    assert shared.is_dir()
-    texts = {
-        str(party["name"])
-        for name in NAMES
-        for scenario in contexts.policy_document(name)["scenarios"]
-        for party in (scenario["context"].get(side) for side in ("originator", "beneficiary"))
-        if party is not None
-    }
-    assert len(texts) == len(PAYMENTS)
-
-
 def test_the_corridor_of_the_demo_tells_what_it_settled():
     merged = contexts.illustrative_corridor("EU-SG")
     [row] = [row for row in merged.effective_conflicts if row["parameter"] == "lists"]

@@ -1,0 +1,128 @@
+"""Screening one name against all real lists, against one pass of rapidfuzz over their names.
+
+The lists are read in place, from `shared/datasets` beside the checkout; nothing of them is printed
+but counts.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import random
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rapidfuzz import fuzz, process
+
+from rtgf_node.core.lists.readers import READERS
+from rtgf_node.core.lists.record import Record
+from rtgf_node.core.lists.screening import NameIndex, Party
+from tests.bench.measure import Row, Skipped, alternate, percentile, ratio, text, timed_each
+
+DATASETS = Path(__file__).resolve().parents[3] / "shared" / "datasets"
+
+# Reader → the files of its list: the newest whole one of each publisher.
+LISTS: Mapping[str, Mapping[str, str]] = {
+    "ofac-csv": {
+        "sdn": "us-ofac/bench2021_sdn.csv",
+        "alt": "us-ofac/bench2021_alt.csv",
+        "add": "us-ofac/bench2021_add.csv",
+        "comments": "us-ofac/bench2021_sdn_comments.csv",
+    },
+    "ofac-xml": {"": "us-ofac/ofac_consolidated_nonsdn_2025-03-28.xml"},
+    "un-xml": {"": "un/un-data_2025-06-19.xml"},
+    "eu-jsonl": {"": "eu/eu_fsf_2026-05-01.jsonl.gz"},
+    "uk-jsonl": {"": "uk/uk_sanctions_list_2026-08-22.jsonl"},
+    "ca-xml": {"": "ca/sema_consolidated.xml"},
+    "au-jsonl": {"": "au-dfat/au_dfat_2026-08-22.jsonl"},
+}
+
+THRESHOLD = 0.85
+QUERIES = 400
+BASELINE_CUTOFF = 85  # of 100: the same threshold
+FORENAMES = ("Anna", "Bo", "Chidi", "Dilara", "Emre", "Fatima", "Goran", "Hui", "Ivan", "Juma")
+SURNAMES = ("Sorensen", "Okafor", "Yilmaz", "Petrov", "Nakamura", "Haddad", "Costa", "Lindqvist")
+
+
+def records(folder: Path) -> list[Record]:
+    """Return the records of all lists."""
+    found: list[Record] = []
+    for reader_id, files in LISTS.items():
+        parts = {part: (folder / name).read_bytes() for part, name in files.items()}
+        for part, name in files.items():
+            if name.endswith(".gz"):
+                parts[part] = gzip.decompress(parts[part])
+        reader = READERS[reader_id]
+        found += reader.read(parts if reader.parts else parts[""]).records
+    return found
+
+
+def names_to_ask(listed: list[str]) -> list[str]:
+    """Return what a partner might ask: half ordinary people, half listed names, most misspelt."""
+    chosen = random.Random(20261122)
+    asked = []
+    for number in range(QUERIES):
+        if number % 2:
+            asked.append(f"{chosen.choice(FORENAMES)} {chosen.choice(SURNAMES)}")
+            continue
+        name = chosen.choice(listed)
+        place = chosen.randrange(len(name))
+        asked.append(name if number % 8 == 0 else name[:place] + name[place + 1 :])
+    return asked
+
+
+def measure(*, quick: bool) -> Iterator[Row | Skipped]:
+    """Yield the row."""
+    what = "screening one name against all real lists"
+    missing = [name for files in LISTS.values() for name in files.values()]
+    missing = [name for name in missing if not (DATASETS / name).is_file()]
+    if missing:
+        yield Skipped(what, f"the real lists are not beside this checkout ({missing[0]})")
+        return
+    held = records(DATASETS)
+    index = NameIndex.build(held)
+    listed = sorted({name for record in held for name in (*record.names, *record.aliases)})
+    asked = names_to_ask(listed)
+    parties = [Party(names=(name,)) for name in asked]
+
+    def screen(number: int) -> object:
+        return index.screen(parties[number], threshold=THRESHOLD)
+
+    def scan(number: int) -> object:
+        return process.extract(
+            asked[number],
+            listed,
+            scorer=fuzz.token_sort_ratio,
+            score_cutoff=BASELINE_CUTOFF,
+            limit=20,
+        )
+
+    def over(ask: object) -> object:
+        return ask
+
+    screened, scanned = itertools.cycle(range(QUERIES)), itertools.cycle(range(QUERIES))
+
+    def screen_many(count: int) -> None:
+        for number in itertools.islice(screened, count):
+            screen(number)
+
+    def scan_many(count: int) -> None:
+        for number in itertools.islice(scanned, count):
+            scan(number)
+
+    # Whole turns through the names for both, or the two would be asked different ones.
+    found = alternate(
+        {"screen": screen_many, "scan": scan_many},
+        rounds=2 if quick else 3,
+        slice_seconds=0.0,
+        at_least=QUERIES // (8 if quick else 4),
+    )
+    each = timed_each(screen, QUERIES)
+    yield Row(
+        f"{what}: {index.size:,} parties, {index.name_count:,} names",
+        f"p50 {text(percentile(each, 0.5))}, p99 {text(percentile(each, 0.99))}, "
+        f"mean {text(statistics.median(found['screen']))}",
+        f"rapidfuzz token_sort_ratio over all of them: {text(statistics.median(found['scan']))}",
+        ratio(found["screen"], found["scan"]),
+    )
