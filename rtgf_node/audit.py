@@ -12,10 +12,11 @@ from typing import Final
 import msgspec
 
 from rtgf_node import wire
-from rtgf_node.audit_log import Findings, ProvedLog, as_hash, as_object
+from rtgf_node.audit_log import Findings, ProvedLog, as_object
 from rtgf_node.audit_material import Finding, Material, Remembered
 from rtgf_node.core import canonical_json, identifiers, jose, merkle, snapshot, times, tokens
 from rtgf_node.core.event import Event
+from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.shapes import fit
 from rtgf_node.errors import Code, RtgfError
 
@@ -147,14 +148,14 @@ class _Tokens:
                 self._findings.add("token", issue.subject, problem)
 
     def _check_proof(self, index: int, bundle: wire.ProofBundle) -> bool:
-        leaf, root = self._log.leaf(index), as_hash(bundle.merkleRoot)
-        if (bundle.leafIndex, as_hash(bundle.leafHash)) != (index, leaf):
+        leaf, root = self._log.leaf(index), hash_of(bundle.merkleRoot)
+        if (bundle.leafIndex, hash_of(bundle.leafHash)) != (index, leaf):
             raise RtgfError(Code.RTGF_TXP_PROOF_INVALID, "the proof is for another leaf")
         merkle.verify_inclusion(
             leaf_hash=leaf,
             index=index,
             tree_size=bundle.treeSize,
-            proof=[as_hash(text) for text in bundle.path],
+            proof=[hash_of(text) for text in bundle.path],
             root=root,
         )
         size = self._log.size
@@ -165,7 +166,7 @@ class _Tokens:
                 new_size=bundle.treeSize,
                 old_root=self._log.root(size),
                 new_root=root,
-                proof=[as_hash(text) for text in bundle.consistency],
+                proof=[hash_of(text) for text in bundle.consistency],
             )
         elif self._log.root(bundle.treeSize) != root:
             raise RtgfError(Code.RTGF_TXP_GOSSIP_INCONSISTENT, "the proof leads to another tree")

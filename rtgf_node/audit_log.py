@@ -14,6 +14,7 @@ from rtgf_node.core import canonical_json, checkpoint, digests, event, jose, mer
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.core.event import Event
 from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
 
@@ -199,7 +200,7 @@ class ProvedLog:
                 new_size=self.size,
                 old_root=self.root(old.tree_size),
                 new_root=self.root(self.size),
-                proof=[as_hash(text) for text in served.proof],
+                proof=[hash_of(text) for text in served.proof],
             )
         return old.tree_size
 
@@ -225,15 +226,3 @@ def as_object(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RtgfError(Code.RTGF_JSON_INVALID, "it is not a JSON object")
     return document
-
-
-def as_hash(text: str) -> bytes:
-    """Return the hash that a proof gives in hex, with or without the name of its algorithm.
-
-    Raises:
-      RtgfError: RTGF_TXP_PROOF_INVALID if it is none.
-    """
-    try:
-        return bytes.fromhex(text.removeprefix("sha256:"))
-    except ValueError:
-        raise RtgfError(Code.RTGF_TXP_PROOF_INVALID, f"{text[:80]!r} is no hash in hex") from None

@@ -386,10 +386,14 @@ def _problem(url: str, status: int, body: bytes) -> RtgfError:
         return RtgfError(
             Code.RTGF_INTERNAL, f"{url} answered {status} {problem.code}: {problem.detail}"
         )
-    causes = tuple(_cause(cause) for cause in problem.causes)
-    return RtgfError(code, problem.detail, pointer=problem.pointer, causes=causes)
+    causes = [_cause(entry) for entry in problem.errors]
+    pointer = None
+    if causes and (causes[0].code, causes[0].detail) == (code, problem.detail):
+        # The failure itself, with its place; what follows is inside it.
+        pointer = causes.pop(0).pointer
+    return RtgfError(code, problem.detail, pointer=pointer, causes=tuple(causes))
 
 
-def _cause(cause: wire.Document) -> RtgfError:
-    code = _CODES.get(str(cause.get("code")), Code.RTGF_INTERNAL)
-    return RtgfError(code, str(cause.get("detail", "")), pointer=cause.get("pointer"))
+def _cause(entry: wire.ProblemDetail) -> RtgfError:
+    code = _CODES.get(entry.code, Code.RTGF_INTERNAL)
+    return RtgfError(code, entry.detail, pointer=entry.pointer)

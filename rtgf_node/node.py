@@ -140,6 +140,7 @@ class Node:
             boxes["verifier"],
             replicator=replicator,
             store=store,
+            origin=config.log_origin(),
             required=config.verify.required,
             max_age_seconds={one.name: one.max_age_seconds for one in config.dataset},
             max_staleness_seconds=config.verify.max_staleness_seconds,

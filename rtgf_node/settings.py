@@ -48,6 +48,7 @@ class HttpConfig(Section, frozen=True):
     max_streams_per_connection: Count = 100
     handshake_timeout_seconds: Seconds = 10.0
     request_timeout_seconds: Seconds = 30.0
+    admin_timeout_seconds: Seconds = 600.0
     send_timeout_seconds: Seconds = 30.0
     keep_alive_seconds: Seconds = 30.0
     shutdown_seconds: Seconds = 5.0

@@ -46,8 +46,19 @@ def decode_body(body: bytes, kind: type[T], *, max_bytes: int = 1 << 20) -> T:
 # --- problems (RFC 9457) ------------------------------------------------------------------------
 
 
-class Problem(Answer, frozen=True):
-    """An error answer. `type` resolves on the node itself; `instance` is the request id."""
+class ProblemDetail(Answer, frozen=True, omit_defaults=True):
+    """One of the failures inside a problem, with the place it is at."""
+
+    code: str
+    detail: str
+    pointer: str | None = None
+
+
+class Problem(Answer, frozen=True, omit_defaults=True):
+    """An error answer. `type` resolves on the node itself; `instance` is the request id.
+
+    Where the failure has a place, the first of `errors` is the failure itself, with its pointer.
+    """
 
     type: str
     title: str
@@ -55,8 +66,7 @@ class Problem(Answer, frozen=True):
     detail: str
     code: str
     instance: str
-    pointer: str | None = None
-    causes: list[Document] = []
+    errors: tuple[ProblemDetail, ...] = ()
 
 
 # --- verify and evaluate ------------------------------------------------------------------------

@@ -109,7 +109,10 @@ class CompilerActor:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled; a build under way is cancelled with it."""
-        self._running = None
+        if self._running is not None:
+            lost = RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
+            self._failed(self._running, lost)
+            self._running = None
         async with trio.open_nursery() as nursery:
             task_status.started()
             async for envelope in self._mailbox:

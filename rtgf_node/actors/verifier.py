@@ -63,6 +63,7 @@ class VerifierActor:
         *,
         replicator: Replicator,
         store: Store,
+        origin: str,
         required: tuple[str, ...],
         max_age_seconds: dict[str, int],
         max_staleness_seconds: float,
@@ -72,6 +73,7 @@ class VerifierActor:
         self._mailbox = mailbox
         self._replicator = replicator
         self._store = store
+        self._origin = origin
         self._required = required
         self._max_age = max_age_seconds
         self._max_staleness = max_staleness_seconds
@@ -120,7 +122,8 @@ class VerifierActor:
         state, now = self._fresh_state(), self._clock.now()
         key = hashlib.sha256(body).digest()
         known = self._cache.get(key)
-        if known is not None and known.version == self._version and now < known.until:
+        fresh = known is not None and known.version == self._version and now < known.until
+        if known is not None and fresh and not state.stale:
             self._metrics.verify_cache(hit=True)
             self._metrics.verified(known.result)
             return known.answer
@@ -202,6 +205,7 @@ class VerifierActor:
     async def _load(self) -> TrustState:
         """Read the whole memory from the store, then build the name indexes off the loop."""
         state = TrustState()
+        state.origin = self._origin
         self._version += 1
         registry, revocation = self._store.registry, self._store.revocation
         now, in_use = self._clock.now(), set[str]()
@@ -213,9 +217,10 @@ class VerifierActor:
             state.add(token, leaf_index=issued.leaf_index)
             if issued.token.exp >= now:
                 in_use.update(entry.content_sha256 for entry in token.evidence.datasets)
-        for change in revocation.current():
-            state.set_status(change.token_id, change.status, at=change.at)
-        state.rev_epoch = revocation.rev_epoch()
+        while changes := revocation.since(state.rev_epoch):
+            for change in changes:
+                state.set_status(change.token_id, change.status, at=change.at)
+            state.rev_epoch = changes[-1].rev_epoch
         head = self._store.log.latest_head()
         state.tree_size = head.tree_size if head is not None else 0
         for dataset in self._store.intake.newest_datasets():

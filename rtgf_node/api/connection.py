@@ -31,6 +31,7 @@ class Connection:
         self._reading = False
         self._ended = False
         self._closing = False
+        self._closed = trio.Event()
         self._read_out = trio.Event()
 
     @property
@@ -70,11 +71,17 @@ class Connection:
 
     async def aclose(self) -> None:
         """Say that nothing more comes, read away what the client still sends, then close."""
-        if not self._closing:
-            self._closing = True
+        if self._closing:
+            # Who reads and who answers may both close; the second must not cut the first short.
+            await self._closed.wait()
+            return
+        self._closing = True
+        try:
             with trio.move_on_after(LINGER_SECONDS):
                 await self._linger()
-        await trio.aclose_forcefully(self._transport)
+        finally:
+            self._closed.set()
+            await trio.aclose_forcefully(self._transport)
 
     async def _linger(self) -> None:
         with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):

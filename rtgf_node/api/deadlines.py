@@ -40,13 +40,19 @@ class Deadlines:
             # There are no websockets here; refused before it is accepted, it is a 403.
             await send({"type": "websocket.close", "code": 1008})
             return
-        has_body = has_started = False
+        has_body = has_started = is_waiting = False
+        privileged = str(scope.get("path", "")).startswith("/admin/")
         with trio.move_on_after(self._config.request_timeout_seconds) as work:
 
             async def bounded_receive() -> Message:
-                nonlocal has_body
+                nonlocal has_body, is_waiting
+                is_waiting = True
                 message = await receive()
+                is_waiting = False
                 has_body = has_body or not message.get("more_body", False)
+                if has_body and privileged and not has_started:
+                    # Large lists take minutes to fetch; without a role nobody gets so far.
+                    work.deadline = trio.current_time() + self._config.admin_timeout_seconds
                 return message
 
             async def bounded_send(message: Message) -> None:
@@ -64,16 +70,16 @@ class Deadlines:
 
             await self._app(scope, bounded_receive, bounded_send)
         if work.cancelled_caught and not has_started:
-            await self._answer_late(send, has_body=has_body)
+            await self._answer_late(send, is_clients_fault=is_waiting and not has_body)
 
-    async def _answer_late(self, send: Send, *, has_body: bool) -> None:
+    async def _answer_late(self, send: Send, *, is_clients_fault: bool) -> None:
         seconds = self._config.request_timeout_seconds
-        if has_body:
-            error = RtgfError(Code.RTGF_UNAVAILABLE, f"no answer within {seconds:g} s; try again")
-        else:
+        if is_clients_fault:
             error = RtgfError(
                 Code.RTGF_BAD_REQUEST, f"the body did not arrive within {seconds:g} s"
             )
+        else:
+            error = RtgfError(Code.RTGF_UNAVAILABLE, f"no answer within {seconds:g} s; try again")
         request_id = str(uuid.uuid4())
         log.warning("request_timed_out", request_id=request_id, code=error.code.name)
         body, headers = problems.render(error, instance=request_id, public_url=self._public_url)

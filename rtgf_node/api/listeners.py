@@ -215,7 +215,7 @@ class _Server:
         scope.shield = True
         state = ConnectionState({"client": identity, "address": address})
         served = cast("Any", connection)
-        await TCPServer(self._app, self._hypercorn, self._context, cast("Any", state), served).run()
+        await _Http(self._app, self._hypercorn, self._context, cast("Any", state), served).run()
 
     @contextmanager
     def _counted(self, address: str) -> Iterator[bool]:
@@ -231,6 +231,15 @@ class _Server:
             self._open[client] -= 1
             if not self._open[client]:
                 del self._open[client]
+
+
+class _Http(TCPServer):
+    """Hypercorn's server for one connection, ended when the client has gone."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        # Else it would wait out the keep-alive time, and count against its client's limit.
+        await self.idle_task.stop()
 
 
 def _identity(der: bytes | None) -> str | None:

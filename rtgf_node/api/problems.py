@@ -14,6 +14,7 @@ from quart import Blueprint, Response
 
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire import Problem, ProblemDetail
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -27,26 +28,6 @@ PAGE_MAX_AGE_SECONDS: Final = 3600
 
 MAX_ERRORS: Final = 50
 """Single failures that are listed; whoever has more fixes these first."""
-
-
-class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of several failures inside a problem, with the place it is at."""
-
-    code: str
-    detail: str
-    pointer: str | None = None
-
-
-class Document(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a problem answer."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    instance: str
-    errors: tuple[Detail, ...] = ()
 
 
 def status_of(code: Code) -> int:
@@ -67,7 +48,7 @@ def render(error: RtgfError, *, instance: str, public_url: str) -> tuple[bytes, 
     """
     status = status_of(error.code)
     is_ours = status == 500
-    document = Document(
+    document = Problem(
         type=f"{public_url.rstrip('/')}/errors/{error.code.name}",
         title=error.code.value.title,
         status=status,
@@ -125,13 +106,13 @@ def _page(title: str, body: str) -> Response:
     return Response(text, content_type="text/html; charset=utf-8", headers=headers)
 
 
-def _details(error: RtgfError) -> tuple[Detail, ...]:
+def _details(error: RtgfError) -> tuple[ProblemDetail, ...]:
     """Return where it failed, and the failures inside it."""
     inner = [
-        Detail(cause.code.name, _shortened(cause.detail), cause.pointer) for cause in error.causes
+        ProblemDetail(cause.code.name, _shortened(cause.detail), cause.pointer) for cause in error.causes
     ]
     if error.pointer is not None:
-        inner.insert(0, Detail(error.code.name, _shortened(error.detail), error.pointer))
+        inner.insert(0, ProblemDetail(error.code.name, _shortened(error.detail), error.pointer))
     return tuple(inner[:MAX_ERRORS])
 
 

@@ -59,9 +59,17 @@ class RunningNode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop it as a service manager would: SIGTERM, and only then SIGKILL."""
+        """Stop it as a service manager would: SIGTERM, and only then SIGKILL.
+
+        Raises:
+          RtgfError: RTGF_UNREACHABLE if a step failed because the node had ended by itself.
+        """
         process = self._process
-        if process is None or process.poll() is not None:
+        if process is None:
+            return
+        if process.poll() is not None:
+            if isinstance(error, RtgfError) and error.code is Code.RTGF_UNREACHABLE:
+                raise self._ended() from error
             return
         process.send_signal(signal.SIGTERM)
         try:
@@ -79,9 +87,7 @@ class RunningNode:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
-                raise RtgfError(
-                    Code.RTGF_UNREACHABLE, f"the node ended at once; it said:\n{self._last_words()}"
-                )
+                raise self._ended()
             with suppress(RtgfError):
                 node.healthy()
                 return
@@ -96,6 +102,11 @@ class RunningNode:
         if self._process is not None:
             with suppress(KeyboardInterrupt):
                 self._process.wait()
+
+    def _ended(self) -> RtgfError:
+        return RtgfError(
+            Code.RTGF_UNREACHABLE, f"the node ended by itself; it said:\n{self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         data = self._log.read_bytes()

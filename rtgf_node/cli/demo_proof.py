@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtgf_node.audit_log import JWKS_TYP, as_hash
+from rtgf_node.audit_log import JWKS_TYP
 from rtgf_node.client import Node
-from rtgf_node.core import canonical_json, checkpoint, event, identifiers, jose, merkle, tokens
-from rtgf_node.core.checkpoint import Checkpoint
+from rtgf_node.core import (
+    canonical_json,
+    checkpoint,
+    event,
+    identifiers,
+    jose,
+    merkle,
+    proof_bundle,
+    tokens,
+)
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.errors import Code, RtgfError
 
@@ -55,29 +63,23 @@ def check(node: Node, token_id: str, *, root_public: bytes, at: int) -> Proved:
     if (issue.type, issue.digest) != ("token_issue", token.canonical_hash):
         raise RtgfError(Code.RTGF_TXP_PROOF_INVALID, f"leaf {leaf.index} is not of {token_id}")
     bundle = node.proof(issue.event_id)
-    root = as_hash(bundle.merkleRoot)
-    merkle.verify_inclusion(
+    signed = proof_bundle.verify(
+        bundle,
         leaf_hash=merkle.leaf_hash(data),
-        index=bundle.leafIndex,
-        tree_size=bundle.treeSize,
-        proof=[as_hash(text) for text in bundle.path],
-        root=root,
+        verifier_keys=_log_keys(node, root_public=root_public, at=at),
     )
-    _check_signed(node, bundle.checkpoint, bundle.treeSize, root, root_public=root_public, at=at)
     return Proved(
         token_id=token_id,
         event_id=issue.event_id,
         leaf_index=bundle.leafIndex,
         tree_size=bundle.treeSize,
-        root_hash=f"sha256:{root.hex()}",
+        root_hash=f"sha256:{signed.root.hex()}",
         steps=len(bundle.path),
     )
 
 
-def _check_signed(
-    node: Node, note: str, size: int, root: bytes, *, root_public: bytes, at: int
-) -> None:
-    """Return if a log key that the pinned root vouches for signed this size and root."""
+def _log_keys(node: Node, *, root_public: bytes, at: int) -> list[str]:
+    """Return the log's keys that the pinned root vouches for."""
     signed = node.signed_jwks()
     header, _, _ = jose.split_compact(signed)
     pinned = KeySet(
@@ -85,10 +87,8 @@ def _check_signed(
     )
     jwks = jose.verify_compact(signed, pinned, at=at, typ=JWKS_TYP, uses=("root",))
     origin = str(node.about().get("log", {}).get("origin", ""))
-    verifiers = [
+    return [
         checkpoint.verifier_key(origin, key.public)
         for key in KeySet.from_jwks(canonical_json.parse(jwks))
         if key.use == "log"
     ]
-    if checkpoint.open_note(note.encode(), verifiers) != Checkpoint(origin, size, root):
-        raise RtgfError(Code.RTGF_TXP_PROOF_INVALID, "the checkpoint is of another tree")

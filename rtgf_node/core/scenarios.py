@@ -7,6 +7,7 @@ believes.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 from rtgf_node.core.canonical_json import JsonValue
@@ -20,6 +21,10 @@ from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 
 
+_NEVER = 2**53 - 1
+"""When a list of a build grows too old."""
+
+
 class Examination:
     """Runs scenarios with the lists of one build; each list's index is made when first needed."""
 
@@ -27,6 +32,8 @@ class Examination:
         self._state = TrustState()
         self._screens = _Screens(indexes)
         self._state.screens = self._screens
+        # A scenario tests the rule, not how old the node's lists are.
+        self._state.fresh_until = defaultdict(lambda: _NEVER)
         self._at = at
 
     def examine(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from rtgf_node.core import identifiers
+from rtgf_node.core import checkpoint, identifiers
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists.screening import NameIndex, Party
@@ -19,9 +19,6 @@ from rtgf_node.core.tokens import Token
 PREPARED_LIMIT = 65_536
 """Compiled plans kept, more than a full matrix of live tokens; one is 10 to 50 KB."""
 
-FINAL = "invalid"
-"""The status that is never lifted; `suspended` is, and `valid` is no withdrawal."""
-
 
 class HeldToken(NamedTuple):
     """A token that the log holds."""
@@ -30,11 +27,11 @@ class HeldToken(NamedTuple):
     leaf_index: int
 
 
-class Withdrawal(NamedTuple):
-    """The newest status change of a token."""
+class Change(NamedTuple):
+    """A change of a token's status, and when it was committed."""
 
-    status: str
     at: int
+    status: str
 
 
 class TrustState:
@@ -45,6 +42,8 @@ class TrustState:
         self.rev_epoch = 0
         self.tree_size = 0
         self.stale = False
+        self.origin = ""
+        """The name of the log that the tokens must be in."""
         self.screens: dict[str, NameIndex] = {}
         """Name index by the content digest of its dataset."""
         self.fresh_until: dict[str, int] = {}
@@ -52,7 +51,7 @@ class TrustState:
         self._held: dict[str, HeldToken] = {}
         self._newest: dict[str, str] = {}
         self._by_jti: dict[str, str] = {}
-        self._withdrawn: dict[str, Withdrawal] = {}
+        self._changes: dict[str, list[Change]] = {}
         self._prepared: dict[str, decide.Prepared] = {}
 
     def __len__(self) -> int:
@@ -68,14 +67,28 @@ class TrustState:
         """Return the token with this id; without an issue number, the newest of its version."""
         return self._held.get(reference) or self._held.get(self._newest.get(reference, ""))
 
+    def log_verifiers(self) -> list[str]:
+        """Return the log's keys in C2SP form."""
+        return [
+            checkpoint.verifier_key(self.origin, key.public)
+            for key in self.keys
+            if key.use == "log"
+        ]
+
     def set_status(self, token_id: str, status: str, *, at: int) -> None:
-        """Record a status change that was committed."""
-        self._withdrawn[token_id] = Withdrawal(status, at)
+        """Record a status change; called in the order of the epochs."""
+        self._changes.setdefault(token_id, []).append(Change(at, status))
 
     def withdrawn(self, token_id: str, *, at: int) -> bool:
-        """Tell whether the token was revoked or suspended by `at`."""
-        change = self._withdrawn.get(token_id)
-        return change is not None and change.status != "valid" and change.at <= at
+        """Tell whether the token was revoked or suspended at `at`."""
+        changes = self._changes.get(token_id)
+        if not changes:
+            return False
+        status = "valid"
+        for change in changes:
+            if change.at <= at:
+                status = change.status
+        return status != "valid"
 
     def prepared(self, token: Token) -> decide.Prepared:
         """Return the token's compiled plan; compiled at its first use."""
@@ -118,7 +131,7 @@ class TrustState:
         used: list[JsonValue] = []
         for name in sorted(str(entry) for entry in lists):
             digest = digests[name]
-            if self.fresh_until.get(name, at) < at:
+            if self.fresh_until[name] < at:  # a list that nobody keeps fresh is a KeyError
                 raise LookupError(f"the list {name} is older than its maximum age")
             used.append(digest)
             matches += [

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from rtgf_node.core import identifiers, times
+import msgspec
+
+from rtgf_node.core import identifiers, proof_bundle, times
 from rtgf_node.core import tokens as token_checks
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import decide
@@ -21,6 +23,7 @@ from rtgf_node.wire import (
     Basis,
     Document,
     EvaluateRequest,
+    ProofBundle,
     TokenVerdict,
     VerifyAnswer,
     VerifyRequest,
@@ -67,8 +70,13 @@ def verify(
         for kind in KINDS
         if given[kind] is not None and given[kind] != ""
     ]
-    reason = _stale(request, state) or _first_reason(checked)
-    reason = reason or _chain(checked) or _place(checked, corridor, domain)
+    reason = (
+        _stale(request, state)
+        or _first_reason(checked)
+        or _chain(checked)
+        or _place(checked, corridor, domain)
+        or _proofs(request.proofs or {}, checked, state)
+    )
     decision = None
     basis = None
     if request.context is not None:
@@ -163,12 +171,27 @@ def _token_reason(
         return Code.RTGF_VERIFY_REVOKED
     if token.revocation.revEpoch > state.rev_epoch:
         return Code.RTGF_TOKEN_REVOCATION_STALE
+    if (unusable := _keys(token, state, at=at)) is not None:
+        return unusable
     # Log first, publish after: a signed token that the log does not hold was issued in secret.
     if held is None or held.leaf_index >= state.tree_size:
         return Code.RTGF_TXP_PROOF_NOT_FOUND
     if held.token.canonical_hash != token.canonical_hash:
         return Code.RTGF_TOKEN_CANONICAL_MISMATCH
     return None
+
+
+def _keys(token: Token, state: TrustState, *, at: int) -> Code | None:
+    """A token needs one signer whose key can be used at `at`; a revoked key vouches for nothing."""
+    unusable = Code.RTGF_TOKEN_SIGNATURE_INVALID
+    for signature in token.signatures:
+        try:
+            state.keys.get(signature.kid, at=at)
+        except RtgfError as error:
+            unusable = error.code
+        else:
+            return None
+    return unusable
 
 
 def _stale(request: VerifyRequest, state: TrustState) -> Code | None:
@@ -205,6 +228,37 @@ def _place(checked: list[Checked], corridor: str | None, domain: str | None) -> 
         named = entry.kind in {"rmt", "imt"}
         if domain is not None and named and entry.token.domain != domain:
             return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+    return None
+
+
+def _proofs(
+    given: Mapping[str, Document], checked: list[Checked], state: TrustState
+) -> Code | None:
+    """Each proof that was handed in must prove the log entry of its token.
+
+    Raises:
+      RtgfError: RTGF_VERIFY_BAD_REQUEST for a proof of a token that is not in the set, or no proof.
+    """
+    held = {entry.token.token_id: entry.held for entry in checked}
+    for reference, document in given.items():
+        token_id = identifiers.token_reference(reference)
+        pointer = f"/proofs/{reference}"
+        if token_id not in held:
+            raise RtgfError(
+                Code.RTGF_VERIFY_BAD_REQUEST, "no token of the set has this id", pointer=pointer
+            )
+        try:
+            bundle = msgspec.convert(document, ProofBundle)
+        except msgspec.ValidationError as error:
+            raise RtgfError(Code.RTGF_VERIFY_BAD_REQUEST, str(error), pointer=pointer) from None
+        entry = held[token_id]
+        if entry is None or entry.leaf_index != bundle.leafIndex:
+            return Code.RTGF_TXP_PROOF_INVALID
+        try:
+            leaf = proof_bundle.hash_of(bundle.leafHash)
+            proof_bundle.verify(bundle, leaf_hash=leaf, verifier_keys=state.log_verifiers())
+        except RtgfError:
+            return Code.RTGF_TXP_PROOF_INVALID
     return None
 
 

@@ -19,6 +19,8 @@ import pytest
 import structlog
 import trio
 from cryptography import x509
+from quart import request
+from quart_trio import QuartTrio
 
 from rtgf_node import pki
 from rtgf_node.api.listeners import Bound, ServerTls, serve
@@ -131,7 +133,11 @@ async def connect(
     stream = await trio.open_ssl_over_tcp_stream(
         "127.0.0.1", bound.port, https_compatible=True, ssl_context=world.context(name, alpn)
     )
-    await stream.do_handshake()
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
     return stream
 
 
@@ -458,6 +464,34 @@ async def test_a_broken_request_is_refused(world, sent: bytes, status: bytes):
         assert status in (await read_all(stream)).partition(b"\r\n")[0]
         await trio.aclose_forcefully(stream)
         assert (await get(world, bound, "/who")).status_code == 200
+
+
+async def test_a_quart_application_is_served_under_the_same_limits(world):
+    app = QuartTrio("served")
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+
+    @app.get("/who")
+    async def who() -> dict[str, object]:
+        return {"client": request.scope["state"]["client"]}
+
+    @app.post("/echo")
+    async def echo() -> bytes:
+        return await request.get_data(as_text=False)
+
+    @app.get("/slow")
+    async def slow() -> str:
+        await trio.sleep_forever()
+        return ""
+
+    with structlog.testing.capture_logs():
+        async with serving(world, app=app, request_timeout_seconds=0.3) as bound:
+            assert (await get(world, bound, "/who", "alice")).json() == {"client": ALICE}
+            fits = await get(world, bound, "/echo", method="POST", content=bytes(1000))
+            assert fits.content == bytes(1000)
+            large = await get(world, bound, "/echo", method="POST", content=bytes(1 << 20))
+            assert large.status_code == 413
+            assert (await get(world, bound, "/slow")).status_code == 503
+            assert (await get(world, bound, "/who", method="HEAD")).content == b""
 
 
 async def test_websockets_are_refused(world):

@@ -19,6 +19,9 @@ Slice = Callable[[int], None]
 SLICE_SECONDS = 0.25
 """Of one contender in one round: long beside a scheduler's tick, short beside the drift."""
 
+WARM_SECONDS = 0.01
+"""Of a first slice: after it, caches are warm and an estimate holds."""
+
 ROUNDS = 7
 
 
@@ -109,7 +112,7 @@ def rate(seconds: float) -> str:
 def _seconds_each(run: Slice, at_least: int, prepare: Slice | None) -> float:
     """Warm up with growing slices, and estimate by one more."""
     count = at_least
-    while _timed(run, count, prepare) < SLICE_SECONDS / 20:
+    while _timed(run, count, prepare) < WARM_SECONDS:
         count *= 4
     return _timed(run, count, prepare) / count
 

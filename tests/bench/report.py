@@ -7,12 +7,11 @@ import os
 import platform
 import sqlite3
 import sysconfig
-from collections.abc import Iterable
 from pathlib import Path
 
 from tests.bench.measure import Row, Skipped
 
-HEAD = ("| what | measured | baseline | ratio |", "|---|---|---|---|")
+HEAD = ("| what | measured | baseline | times as long |", "|---|---|---|---:|")
 
 
 def machine() -> str:
@@ -29,13 +28,8 @@ def line(row: Row | Skipped) -> str:
     """Return one line of the table."""
     if isinstance(row, Skipped):
         return f"| {row.what} | not measured: {row.reason} | | |"
-    times = "" if row.ratio is None else f"{row.ratio:.2f} ×"
+    times = "" if row.ratio is None else f"{row.ratio:.3g}"
     return f"| {row.what} | {row.measured} | {row.baseline} | {times} |"
-
-
-def table(rows: Iterable[Row | Skipped]) -> str:
-    """Return the whole table."""
-    return "\n".join([*HEAD, *map(line, rows)])
 
 
 def _processor() -> str:

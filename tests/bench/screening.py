@@ -7,7 +7,6 @@ but counts.
 from __future__ import annotations
 
 import gzip
-import itertools
 import random
 import statistics
 from collections.abc import Iterator, Mapping
@@ -98,25 +97,20 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
             limit=20,
         )
 
-    def over(ask: object) -> object:
-        return ask
-
-    screened, scanned = itertools.cycle(range(QUERIES)), itertools.cycle(range(QUERIES))
-
     def screen_many(count: int) -> None:
-        for number in itertools.islice(screened, count):
-            screen(number)
+        for number in range(count):
+            screen(number % QUERIES)
 
     def scan_many(count: int) -> None:
-        for number in itertools.islice(scanned, count):
-            scan(number)
+        for number in range(count):
+            scan(number % QUERIES)
 
-    # Whole turns through the names for both, or the two would be asked different ones.
+    # Slices of equal number, so that both are asked for the same names.
     found = alternate(
         {"screen": screen_many, "scan": scan_many},
         rounds=2 if quick else 3,
         slice_seconds=0.0,
-        at_least=QUERIES // (8 if quick else 4),
+        at_least=QUERIES // (16 if quick else 8),
     )
     each = timed_each(screen, QUERIES)
     yield Row(

@@ -1,0 +1,168 @@
+"""The client says what went wrong, tries reads again, and never reads without bound."""
+
+from __future__ import annotations
+
+import httpx2
+import msgspec
+import pytest
+
+from rtgf_node import client, wire
+from rtgf_node.client import Node
+from rtgf_node.errors import Code, RtgfError
+
+
+def answer(status, data, **headers):
+    """Like an answer from the network: its body has not been read yet."""
+    return lambda: httpx2.Response(status, stream=httpx2.ByteStream(data), headers=headers)
+
+
+def problem(code, status, **headers):
+    body = wire.Problem(
+        type=f"https://n/errors/{code}",
+        title="t",
+        status=status,
+        detail="what to do",
+        code=code,
+        instance="1",
+        errors=(
+            wire.ProblemDetail(code, "what to do", "/place"),
+            wire.ProblemDetail("RTGF_KID_UNKNOWN", "inner"),
+        ),
+    )
+    return answer(status, msgspec.json.encode(body), **headers)
+
+
+@pytest.fixture
+def asked(node_folder):
+    """A node that answers from a list; what it was asked, and how long the client waited."""
+
+    class Asked:
+        def __init__(self):
+            self.answers, self.requests, self.waits = [], [], []
+            self.node = Node(
+                "https://localhost:1",
+                ca_file=node_folder / "pki/ca.pem",
+                wait=self.waits.append,
+            )
+            self.node._http = httpx2.Client(
+                base_url="https://localhost:1", transport=httpx2.MockTransport(self.answer)
+            )
+
+        def answer(self, request):
+            self.requests.append(request)
+            told = self.answers.pop(0)
+            if isinstance(told, Exception):
+                raise told
+            return told()
+
+    made = Asked()
+    with made.node:
+        yield made
+
+
+def test_a_problem_is_raised_with_its_code_place_and_causes(asked):
+    asked.answers = [problem("RTGF_POL_MATRIX_STALE", 409)]
+    with pytest.raises(RtgfError) as caught:
+        asked.node.push_snapshot(b"{}")
+    error = caught.value
+    assert (error.code, error.detail) == (Code.RTGF_POL_MATRIX_STALE, "what to do")
+    assert error.pointer == "/place"
+    assert [cause.code for cause in error.causes] == [Code.RTGF_KID_UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        problem("RTGF_FROM_THE_FUTURE", 418),
+        answer(502, b"<html>proxy"),
+        answer(200, b"[]"),
+    ],
+)
+def test_what_is_not_ours_is_an_internal_error(asked, told):
+    asked.answers = [told]
+    with pytest.raises(RtgfError) as caught:
+        asked.node.status()
+    assert caught.value.code is Code.RTGF_INTERNAL
+
+
+def test_a_read_is_tried_three_times_and_then_unreachable(asked):
+    asked.answers = [httpx2.ConnectError("refused")] * 3
+    with pytest.raises(RtgfError) as caught:
+        asked.node.jwks()
+    assert caught.value.code is Code.RTGF_UNREACHABLE
+    assert (len(asked.requests), asked.waits) == (3, list(client.RETRY_PAUSES_SECONDS))
+
+
+def test_a_read_that_succeeds_at_last_is_answered(asked):
+    asked.answers = [httpx2.ReadError("reset"), answer(200, b"{}")]
+    assert asked.node.jwks() == b"{}"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda node: node.revoke(wire.RevokeRequest(items=[])),
+        lambda node: node.fetch(),
+        lambda node: node.compile(wire.CompileRequest()),
+        lambda node: node.push_snapshot(b"{}"),
+    ],
+)
+def test_a_write_is_never_tried_again(asked, write):
+    asked.answers = [httpx2.ReadError("reset")]
+    with pytest.raises(RtgfError) as caught:
+        write(asked.node)
+    assert caught.value.code is Code.RTGF_UNREACHABLE
+    assert len(asked.requests) == 1
+
+
+def test_a_busy_node_is_asked_again_when_it_says(asked):
+    busy = problem("RTGF_VERIFY_RATE_LIMIT", 429, **{"retry-after": "3"})
+    asked.answers = [busy, answer(200, b"{}")]
+    assert asked.node.jwks() == b"{}"
+    assert asked.waits == [3.0]
+
+
+def test_a_node_that_stays_busy_is_given_up(asked):
+    """RTGF-CT-44"""
+    busy = problem("RTGF_VERIFY_RATE_LIMIT", 429, **{"retry-after": "86400"})
+    asked.answers = [busy] * (client.MAX_BUSY_TRIES + 1)
+    with pytest.raises(RtgfError) as caught:
+        asked.node.jwks()
+    assert caught.value.code is Code.RTGF_VERIFY_RATE_LIMIT
+    assert set(asked.waits) == {client.MAX_RETRY_AFTER_SECONDS}
+
+
+def test_an_answer_without_end_is_cut(asked):
+    chunk = bytes(1 << 20)
+    asked.answers = [lambda: httpx2.Response(200, content=(chunk for _ in range(1 << 20)))]
+    with pytest.raises(RtgfError) as caught:
+        asked.node.head()
+    assert caught.value.code is Code.RTGF_INTERNAL
+    assert str(client.MAX_ANSWER_BYTES) in caught.value.detail
+
+
+def test_the_catalogue_is_read_page_by_page(asked):
+    entry = wire.CatalogEntry("u", "RMT", "s", "h", "v", "i", "n", "e", revoked=False, leafIndex=0)
+    pages = [wire.Catalog([entry, entry], "7"), wire.Catalog([entry], None)]
+    asked.answers = [answer(200, msgspec.json.encode(page)) for page in pages]
+    assert len(list(asked.node.catalog_entries(domain="d"))) == 3
+    assert [dict(one.url.params).get("cursor") for one in asked.requests] == [None, "7"]
+    assert {dict(one.url.params)["domain"] for one in asked.requests} == {"d"}
+
+
+def test_a_node_that_is_not_ready_is_still_heard(asked):
+    state = wire.ReadyAnswer("not_ready", [wire.Check("log", ok=False, detail="no head")])
+    asked.answers = [answer(503, msgspec.json.encode(state))]
+    assert asked.node.ready() == state
+
+
+def test_what_the_user_names_cannot_leave_its_place_in_the_path(asked):
+    asked.answers = [answer(200, b"{}")]
+    asked.node.snapshot("../admin/status?x=1#y")
+    assert asked.requests[0].url.raw_path == b"/snapshots/..%2Fadmin%2Fstatus%3Fx=1%23y"
+
+
+def test_tls_files_that_cannot_be_used_are_a_matter_of_configuration(tmp_path):
+    with pytest.raises(RtgfError) as caught:
+        Node("https://localhost:1", ca_file=tmp_path / "none.pem")
+    assert caught.value.code is Code.RTGF_CONFIG_INVALID
