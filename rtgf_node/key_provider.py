@@ -271,8 +271,11 @@ class FileKeyProvider:
         ]
         if not keys:
             when = "" if at is None else f" that is valid at {times.to_text(at)}"
-            detail = f"the key store holds no {purpose} key{when}; make one with `rtgf keys rotate`"
-            raise RtgfError(Code.RTGF_KID_UNKNOWN, detail)
+            raise RtgfError(
+                Code.RTGF_KID_UNKNOWN,
+                f"the key store holds no {purpose} key{when}; "
+                "restore the key files",
+            )
         return _ProviderSigner(self, max(keys, key=lambda key: (key.created_at, key.kid)))
 
     def list(self) -> tuple[PublicKey, ...]:

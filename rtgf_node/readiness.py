@@ -62,6 +62,12 @@ class Readiness(NamedTuple):
             )
             for one in self._datasets()
         ]
+        held = {check.name for check in wanted}
+        wanted += [
+            Check(f"dataset:{name}", ok=False, detail=f"none is in force; {reason}")
+            for name, reason in sorted(self.fetcher.quarantined.items())
+            if f"dataset:{name}" not in held
+        ]
         state = "ready"
         if not all(check.ok for check in wanted) or not needed[-1].ok:
             state = "degraded"

@@ -6,11 +6,12 @@ RFC 3339 text, digests and ids are strings, byte strings are lower-case hex unle
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from rtgf_node.core import canonical_json
+from rtgf_node.core.shapes import fit
 from rtgf_node.errors import Code, RtgfError
 
 T = TypeVar("T")
@@ -35,12 +36,7 @@ def decode_body(body: bytes, kind: type[T], *, max_bytes: int = 1 << 20) -> T:
         the member that does not fit.
     """
     value = canonical_json.parse(body, max_bytes=max_bytes)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
-        pointer = path.rstrip("`").replace(".", "/").replace("[", "/").replace("]", "") or "/"
-        raise RtgfError(Code.RTGF_VERIFY_BAD_REQUEST, text, pointer=pointer) from None
+    return fit(value, kind, code=Code.RTGF_VERIFY_BAD_REQUEST)
 
 
 # --- problems (RFC 9457) ------------------------------------------------------------------------
@@ -90,7 +86,7 @@ class VerifyRequest(Body, frozen=True):
     corridor: str | None = None
     domain: str | None = None
     proofs: dict[str, Document] | None = None
-    min_rev_epoch: int | None = None
+    min_rev_epoch: Annotated[int, msgspec.Meta(ge=0)] | None = None
     at: str | None = None
 
 

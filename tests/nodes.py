@@ -1,29 +1,72 @@
 """Real nodes for tests: a folder made as `rtgf init` makes it, authorities and lists around it, and
 the program itself in a process of its own, asked over TLS.
+
+`TestNode.client` is the typed client. `ask` sends any request and returns the answer as it came;
+`send` writes bytes that no client library would write.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
+import shutil
+import socket
+import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from rtgf_node import wire
 from rtgf_node.cli import demo_world, node_folder
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.cli.node_folder import Wish
 from rtgf_node.client import Node
+from rtgf_node.core.canonical_json import parse
+from rtgf_node.core.keys import KeySet
+from rtgf_node.key_provider import FileKeyProvider
 
 CONTEXTS = Path(__file__).resolve().parents[1] / "config" / "policies" / "examples"
+ORIGIN = "fma.example/log"
 RATES = "\n[limits]\npublic_per_second = 10000.0\npublic_burst = 100000\n"
+PATIENCE_SECONDS = 20.0
+"""After so long an answer is missing; nothing waits for it in good times."""
 
 
 def context(name: str, **changes: Any) -> dict[str, Any]:
     """Return an example context with some members changed."""
     return {**json.loads((CONTEXTS / f"{name}.json").read_text()), **changes}
+
+
+class Reply(NamedTuple):
+    """An answer as it came. Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body, which must be one JSON value with one meaning."""
+        return parse(self.body, max_bytes=64 << 20)
+
+    def problem(self, status: int, code: str) -> dict[str, Any]:
+        """Return the problem document, which must be of this status and code."""
+        assert self.status == status, (self.status, self.body)
+        assert self.headers["content-type"] == "application/problem+json"
+        document = self.json()
+        assert set(document) - {"errors"} == {
+            "type",
+            "title",
+            "status",
+            "detail",
+            "code",
+            "instance",
+        }
+        assert (document["status"], document["code"]) == (status, code), document
+        assert document["instance"] == self.headers["x-request-id"]
+        assert document["type"].endswith(f"/errors/{code}")
+        return cast("dict[str, Any]", document)
 
 
 class TestNode:
@@ -37,29 +80,53 @@ class TestNode:
     __test__ = False
 
     def __init__(self, folder: Path, *, settings: str = RATES, lists: Path | None = None) -> None:
-        port = free_port()
         self.folder = folder
-        self.url = f"https://localhost:{port}"
+        self._take_ports()
         wish = Wish(
             issuer="did:web:fma.example",
             url=self.url,
-            bind=f"127.0.0.1:{port}",
-            metrics_bind="",
+            bind=f"127.0.0.1:{self.port}",
+            metrics_bind=f"127.0.0.1:{self.metrics_port}",
             passphrase_file=None,
             ca_days=30,
         )
         self.made = node_folder.make(folder, wish, at=int(time.time()))
         self.world = demo_world.prepare(folder, lists, at=int(time.time()))
-        toml = folder / "rtgf.toml"
-        text = toml.read_text().replace(
+        text = self.toml.read_text().replace(
             "allowed_hosts = []", "allowed_hosts = []\nallow_file = true"
         )
-        toml.write_text(f"{text}\n{self.world.settings}\n{settings}")
+        log = f'[log]\norigin = "{ORIGIN}"\n'
+        self._plain = f"{text}\n{self.world.settings}\n{log}"
+        self.toml.write_text(self._plain + settings)
+
+    def copy(self, folder: Path, *, settings: str = RATES) -> TestNode:
+        """Return a node that begins where this one stopped: same keys, log and tokens."""
+        shutil.copytree(self.folder, folder)
+        twin = TestNode.__new__(TestNode)
+        twin.folder, twin.made, twin.world = folder, self.made, self.world
+        twin._take_ports()
+        twin._plain = (
+            self._plain.replace(self.url, twin.url)
+            .replace(f"127.0.0.1:{self.port}", f"127.0.0.1:{twin.port}")
+            .replace(f"127.0.0.1:{self.metrics_port}", f"127.0.0.1:{twin.metrics_port}")
+            .replace(str(self.folder), str(folder))
+        )
+        twin.toml.write_text(twin._plain + settings)
+        return twin
+
+    def _take_ports(self) -> None:
+        self.port, self.metrics_port = free_port(), free_port()
+        self.url = f"https://localhost:{self.port}"
 
     @property
     def toml(self) -> Path:
         """The settings file."""
         return self.folder / "rtgf.toml"
+
+    @property
+    def database(self) -> Path:
+        """The store's file; for whoever tampers with it while the node is stopped."""
+        return self.folder / "data" / "node.db"
 
     def client(self, role: str | None = None) -> Node:
         """Return a client with the certificate of `role`, or without one."""
@@ -106,3 +173,83 @@ class TestNode:
         request = wire.VerifyRequest(tokens=wire.VerifyTokens(rmt=rmt, imt=imt), **members)
         with self.client("partner") as partner:
             return partner.verify(request)
+
+    def revoke(self, *tokens: str, reason: str = "policy_withdrawn", act: str = "revoke") -> Reply:
+        """Withdraw or reinstate tokens as the operator."""
+        items = [{"token": token, "reason": reason} for token in tokens]
+        return self.ask("POST", f"/admin/{act}", {"items": items}, role="operator")
+
+    def keys(self) -> KeySet:
+        """Return the key set as the node serves it."""
+        return KeySet.from_jwks(self.ask("GET", "/jwks.json").json())
+
+    def key_store(self) -> FileKeyProvider:
+        """Return the node's own signing keys: what a thief of the folder would hold."""
+        passphrase = (self.folder / "keys" / "passphrase").read_bytes().strip()
+        return FileKeyProvider.open(self.folder / "keys", passphrase)
+
+    def tls(self, role: str | None = None, *, pki: Path | None = None) -> ssl.SSLContext:
+        """Return a context that trusts this node, with the certificate of `role` out of `pki`."""
+        made = ssl.create_default_context(cafile=str(self.folder / "pki" / "ca.pem"))
+        if role is not None:
+            files = pki or self.folder / "pki"
+            made.load_cert_chain(files / f"{role}.pem", files / f"{role}.key")
+        return made
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send a request and return the answer; `body` is bytes, or a value to send as JSON."""
+        given = dict(headers or {})
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        if body is not None:
+            given = {"Content-Type": "application/json"} | given
+        connection = http.client.HTTPSConnection(
+            "localhost", self.port, timeout=PATIENCE_SECONDS, context=self.tls(role)
+        )
+        with closing(connection):
+            connection.request(method, path, body=body, headers=given)
+            return _reply(connection.getresponse())
+
+    @contextmanager
+    def socket(self, role: str | None = None) -> Iterator[ssl.SSLSocket]:
+        """Open a TLS connection."""
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+        with plain, self.tls(role).wrap_socket(plain, server_hostname="localhost") as stream:
+            yield stream
+
+    def send(self, data: bytes, *, role: str | None = None, method: str = "GET") -> Reply | None:
+        """Write these bytes and return the answer; None if the connection is closed without one."""
+        with self.socket(role) as stream:
+            try:
+                stream.sendall(data)
+                response = http.client.HTTPResponse(stream, method=method)
+                with closing(response):
+                    response.begin()
+                    return _reply(response)
+            except (http.client.BadStatusLine, ConnectionError, ssl.SSLEOFError):
+                return None
+
+    def metrics(self) -> str:
+        """Return what the metrics listener says."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.metrics_port, timeout=PATIENCE_SECONDS
+        )
+        with closing(connection):
+            connection.request("GET", "/metrics")
+            reply = _reply(connection.getresponse())
+        assert reply.status == 200
+        return reply.body.decode()
+
+
+def _reply(response: http.client.HTTPResponse) -> Reply:
+    body = response.read()
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Reply(response.status, headers, body)

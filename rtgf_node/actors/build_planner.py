@@ -17,7 +17,7 @@ from rtgf_node.core import digests, manifest, snapshot, times, tokens
 from rtgf_node.core.build import scope_hash
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.templates import Library
-from rtgf_node.core.snapshot import Snapshot
+from rtgf_node.core.snapshot import EvidenceSource, Snapshot
 from rtgf_node.core.tokens import SCHEMA_VERSION, Token
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import STATUS_LIST
@@ -25,6 +25,9 @@ from rtgf_node.store import Store
 from rtgf_node.store.intake_store import DatasetRow
 from rtgf_node.store.registry_store import Issued
 from rtgf_node.wire import Document
+
+AUTHENTICITY = ("tls_only", "checksum", "signed")
+"""How a list proves where it comes from, the weakest first."""
 
 
 class Work(NamedTuple):
@@ -131,7 +134,8 @@ class Planner:
             if request.jurisdictions is not None and row.jurisdiction not in request.jurisdictions:
                 continue
             try:
-                _, entry = snapshot.read(row.body)
+                # How old a copy may be was settled when it was taken in.
+                _, entry = snapshot.read(row.body, max_ttl_sec=snapshot.ANY_TTL)
             except RtgfError as error:
                 invalid = RtgfError(
                     Code.RTGF_BUILD_SNAPSHOT_INVALID, f"{row.snapshot_id}: {error}", causes=(error,)
@@ -146,12 +150,29 @@ class Planner:
         return found
 
     def _lists(self, entry: Snapshot, datasets: Mapping[str, DatasetRow]) -> list[DatasetRow]:
-        """Return the datasets in force that the snapshot rests on; a missing one is not due yet."""
-        return [
-            datasets[source.dataset]
-            for source in entry.evidence_sources
-            if source.dataset in datasets
-        ]
+        """Return the datasets in force that the snapshot rests on.
+
+        One that is missing is left out: the build says so when it needs it.
+
+        Raises:
+          RtgfError: RTGF_PIPELINE_SNAPSHOT_FAIL if one is not as authentic, or not as large, as the
+            snapshot asks.
+        """
+        found: list[DatasetRow] = []
+        for source in entry.evidence_sources:
+            row = datasets.get(source.dataset)
+            if row is None:
+                continue
+            try:
+                _check_source(source, row)
+            except RtgfError as error:
+                raise RtgfError(
+                    Code.RTGF_PIPELINE_SNAPSHOT_FAIL,
+                    f"{entry.id} cannot be built with {row.name} {row.version}: {error.detail}",
+                    causes=(error,),
+                ) from error
+            found.append(row)
+        return found
 
     def _current(self, type_: str, place: str, name: str) -> Token | None:
         issued = self._store.registry.newest(type_, place, name)
@@ -278,6 +299,26 @@ class Planner:
                 }
                 accepted[str(token.corridor), token.domain] = digests.of_document(conflict)
         return accepted
+
+
+def _check_source(source: EvidenceSource, row: DatasetRow) -> None:
+    """Pass if the list in force is what the snapshot rests on.
+
+    Raises:
+      RtgfError: RTGF_SANCTIONS_UNSIGNED or RTGF_SANCTIONS_IMPLAUSIBLE.
+    """
+    if AUTHENTICITY.index(row.signature_state) < AUTHENTICITY.index(source.authenticity):
+        raise RtgfError(
+            Code.RTGF_SANCTIONS_UNSIGNED,
+            f"the snapshot asks for a {source.authenticity} list, this one is"
+            f" {row.signature_state}",
+        )
+    if source.feed is not None and row.record_count < source.feed.min_records:
+        raise RtgfError(
+            Code.RTGF_SANCTIONS_IMPLAUSIBLE,
+            f"the snapshot asks for {source.feed.min_records} records at least, this one has"
+            f" {row.record_count}",
+        )
 
 
 def _built(targets: list[Document]) -> set[tuple[str, str]]:

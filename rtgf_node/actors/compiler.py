@@ -24,6 +24,7 @@ from rtgf_node.actors.messages import (
 )
 from rtgf_node.build_twice import build_twice
 from rtgf_node.core import digests, tokens
+from rtgf_node.core.build import BuildOutput
 from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
@@ -180,7 +181,7 @@ class CompilerActor:
 
     async def _run_stages(self, build: _Build, work: Work, request: Compile) -> None:
         build.stage("compile", "twice, in two fresh processes with other hash seeds and time zones")
-        output = await build_twice(work.request, keep_in=self._keep_divergent_in)
+        output = await self._compile(work)
         build.manifest_digest = digests.sha256(output.manifest)
         build.stage("compare", f"both gave {len(output.artefacts)} artefacts, byte for byte equal")
         build.unsatisfiable = output.unsatisfiable()
@@ -225,6 +226,21 @@ class CompilerActor:
         build.stage("publish", f"{len(signed)} tokens are served")
         build.state = "published"
 
+    async def _compile(self, work: Work) -> BuildOutput:
+        """Return what both processes built; a refusal by its stage, with its reason inside."""
+        try:
+            return await build_twice(work.request, keep_in=self._keep_divergent_in)
+        except RtgfError as error:
+            if _mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
+                self._metrics.hash_mismatch()
+            if error.code is Code.RTGF_INTERNAL or error.code.name.startswith("RTGF_PIPELINE_"):
+                raise
+            raise RtgfError(
+                Code.RTGF_PIPELINE_SNAPSHOT_FAIL,
+                f"nothing was signed, logged or published; {error.detail}",
+                causes=(error,),
+            ) from error
+
     async def _sign(self, body: bytes) -> bytes:
         causes: list[RtgfError] = []
         for attempt in range(1, SIGN_TRIES + 1):
@@ -247,6 +263,10 @@ class CompilerActor:
         build.error, build.state = error, "failed"
         build.issued = []
         log.error("build_failed", build_id=build.build_id, code=error.code.name, detail=str(error))
+
+
+def _mentions(error: RtgfError, code: Code) -> bool:
+    return error.code is code or any(_mentions(cause, code) for cause in error.causes)
 
 
 def _cause(error: RtgfError) -> Document:

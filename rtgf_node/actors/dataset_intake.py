@@ -133,8 +133,8 @@ class DatasetIntake:
         """
         if dataset.name not in self._waiting:
             raise RtgfError(Code.RTGF_NOT_FOUND, f"nothing of {dataset.name} is in quarantine")
-        examined, _ = self._waiting[dataset.name]
-        return await self._put_in_force(dataset.name, examined, actor)
+        examined, reason = self._waiting[dataset.name]
+        return await self._put_in_force(dataset.name, examined, actor, released=reason)
 
     async def _arrive(self, dataset: DatasetConfig) -> _Arrived | None:
         """Fetch every part; None when the provider says that nothing changed."""
@@ -163,6 +163,8 @@ class DatasetIntake:
         del members["checked_at"], members["leaf_index"]
         record = RecordDataset(**members)
         await self._registry.ask(AcceptDataset(record=record, actor=actor))
+        # The publisher went back to what is in force: what waits is no longer its newest.
+        self._waiting.pop(name, None)
         return FetchItem(
             source=name,
             outcome="unchanged",
@@ -245,8 +247,12 @@ class DatasetIntake:
         self._waiting[name] = (examined, str(examined.implausible))
         log.warning("dataset_quarantined", dataset=name, detail=str(examined.implausible))
 
-    async def _put_in_force(self, name: str, examined: Examined, actor: str) -> IntakeAnswer:
-        taken = await self._registry.ask(AcceptDataset(record=examined.record, actor=actor))
+    async def _put_in_force(
+        self, name: str, examined: Examined, actor: str, *, released: str | None = None
+    ) -> IntakeAnswer:
+        taken = await self._registry.ask(
+            AcceptDataset(record=examined.record, actor=actor, released=released)
+        )
         self._waiting.pop(name, None)
         return taken
 

@@ -38,11 +38,13 @@ class AcceptSnapshot(Request[IntakeAnswer], frozen=True):
 class AcceptDataset(Request[IntakeAnswer], frozen=True):
     """Hold a dataset version that was read, passed its gate and is in the object store.
 
-    The command's `event` is filled in here; the caller leaves it empty.
+    The command's `event` is filled in here; the caller leaves it empty. `released` is why the file
+    was in quarantine, if an operator let it out; the event says so.
     """
 
     record: RecordDataset
     actor: str
+    released: str | None = None
 
 
 class RecordRefusal(Request[None], frozen=True):

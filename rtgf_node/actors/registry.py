@@ -72,10 +72,13 @@ class RegistryActor:
                         raise TypeError(f"not a registry request: {unknown!r}")
 
     async def _accept_snapshot(self, request: AcceptSnapshot) -> IntakeAnswer:
-        _, new = snapshot.read(request.body)
-        held = self._store.intake.newest_snapshot(new.jurisdiction, new.domain)
-        if held is not None and snapshot.supersedes(new, snapshot.read(held.body)[1]) == "same":
+        _, new = snapshot.read(request.body, max_ttl_sec=snapshot.ANY_TTL)
+        if self._store.intake.snapshot_by_digest(new.policy_snapshot_hash) is not None:
+            # In force or superseded: what was taken in before changes nothing.
             return IntakeAnswer(new.id, "unchanged", new.policy_snapshot_hash, None)
+        held = self._store.intake.newest_snapshot(new.jurisdiction, new.domain)
+        if held is not None:
+            snapshot.supersedes(new, snapshot.parse(held.body))
         accepted = self._event(
             "policy_snapshot",
             subject=new.id,
@@ -121,6 +124,7 @@ class RegistryActor:
                 "records": record.record_count,
                 "uri": record.uri,
                 "signature": record.signature_state,
+                **({"released": request.released} if request.released is not None else {}),
             },
         )
         filled = msgspec.structs.replace(record, event=event.to_bytes(accepted))

@@ -43,24 +43,33 @@ class SnapshotIntake:
 
     async def fetch(self, source: SourceConfig, *, actor: str) -> list[FetchItem]:
         """Fetch a snapshot, or every snapshot of a policy matrix index; one item for each."""
-        items: list[FetchItem] = []
         try:
-            body = (await self._egress.get(source.uri)).body or b""
-            uris = policy_matrix.sources(parse(body), base=source.uri)
+            body = await self._get(source.uri)
+            uris = _listed(body, base=source.uri)
         except RtgfError as error:
+            await self._record(source.uri, b"", error)
             return [_refused(source.name, source.uri, error)]
-        for uri in uris if uris is not None else [source.uri]:
-            try:
-                if uris is not None:
-                    body = (await self._egress.get(uri)).body or b""
-                taken = await self.take(body, source=uri, actor=actor, allowed=source.authorities)
-            except RtgfError as error:
-                items.append(_refused(source.name, uri, error))
-            else:
-                items.append(
-                    FetchItem(source=source.name, outcome=taken.outcome, subject=taken.subject)
-                )
-        return items
+        if uris is None:
+            return [await self._take_one(source, source.uri, body, actor)]
+        return [await self._fetch_one(source, uri, actor) for uri in uris]
+
+    async def _fetch_one(self, source: SourceConfig, uri: str, actor: str) -> FetchItem:
+        try:
+            body = await self._get(uri)
+        except RtgfError as error:
+            await self._record(uri, b"", error)
+            return _refused(source.name, uri, error)
+        return await self._take_one(source, uri, body, actor)
+
+    async def _take_one(self, source: SourceConfig, uri: str, body: bytes, actor: str) -> FetchItem:
+        try:
+            taken = await self.take(body, source=uri, actor=actor, allowed=source.authorities)
+        except RtgfError as error:
+            return _refused(source.name, uri, error)
+        return FetchItem(source=source.name, outcome=taken.outcome, subject=taken.subject)
+
+    async def _get(self, uri: str) -> bytes:
+        return (await self._egress.get(uri)).body or b""
 
     async def take(
         self, body: bytes, *, source: str, actor: str, allowed: Sequence[str] | None = None
@@ -81,18 +90,35 @@ class SnapshotIntake:
             )
             taken = await self._registry.ask(AcceptSnapshot(body=body, source=source, actor=actor))
         except RtgfError as error:
-            self._metrics.snapshot_validated(error.code.name)
-            await self._registry.ask(
-                RecordRefusal(
-                    code=error.code.name,
-                    subject=source,
-                    digest=digests.sha256(body),
-                    detail=str(error),
-                )
-            )
+            await self._record(source, body, error)
             raise
         self._metrics.snapshot_validated(taken.outcome)
         return taken
+
+    async def _record(self, subject: str, body: bytes, error: RtgfError) -> None:
+        """Count a refusal and keep it."""
+        self._metrics.snapshot_validated(error.code.name)
+        await self._registry.ask(
+            RecordRefusal(
+                code=error.code.name,
+                subject=subject,
+                digest=digests.sha256(body) if body else "",
+                detail=str(error),
+            )
+        )
+
+
+def _listed(body: bytes, *, base: str) -> list[str] | None:
+    """Return the URIs if the body is an index; else it must be a snapshot, and is checked as one.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID for an index that does not fit its schema.
+    """
+    try:
+        document = parse(body, max_bytes=snapshot.MAX_SNAPSHOT_BYTES)
+    except RtgfError:
+        return None
+    return policy_matrix.sources(document, base=base)
 
 
 def _refused(source: str, subject: str, error: RtgfError) -> FetchItem:

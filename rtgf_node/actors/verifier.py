@@ -148,7 +148,7 @@ class VerifierActor:
         """
         state = self._fresh_state()
         request = decode_body(body, EvaluateRequest)
-        at = times.parse(request.at) if request.at is not None else self._clock.now()
+        at = verification.moment_of(request.at, self._clock.now())
         checked = verification.resolve(request, state, at=at)
         if checked.reason is not None:
             raise RtgfError(

@@ -68,7 +68,11 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
         g.started = trio.current_time()
         desk.metrics.http_in_flight.inc()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
-        desk.limits.admit(desk.access.caller(request.scope), at=trio.current_time())
+        try:
+            desk.limits.admit(desk.access.caller(request.scope), at=trio.current_time())
+        except RtgfError:
+            desk.metrics.verify_rate_limit.inc()
+            raise
 
     @app.after_request
     async def finish(response: Response) -> Response:

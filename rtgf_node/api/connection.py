@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-LINGER_SECONDS: Final = 2.0
+LINGER_SECONDS: Final = 1.0
 """After an early answer (413, say) the rest of the body is read away for so long: closing at once
 would reset the connection, and the client would lose the answer."""
 
@@ -77,7 +77,8 @@ class Connection:
             return
         self._closing = True
         try:
-            with trio.move_on_after(LINGER_SECONDS):
+            # Shielded, for the framework cancels whoever answers as soon as the answer is out.
+            with trio.move_on_after(LINGER_SECONDS, shield=True):
                 await self._linger()
         finally:
             self._closed.set()

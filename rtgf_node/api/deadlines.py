@@ -42,17 +42,19 @@ class Deadlines:
             return
         has_body = has_started = is_waiting = False
         privileged = str(scope.get("path", "")).startswith("/admin/")
-        with trio.move_on_after(self._config.request_timeout_seconds) as work:
+        seconds = self._config.request_timeout_seconds
+        with trio.move_on_after(seconds) as work:
 
             async def bounded_receive() -> Message:
-                nonlocal has_body, is_waiting
+                nonlocal has_body, is_waiting, seconds
                 is_waiting = True
                 message = await receive()
                 is_waiting = False
                 has_body = has_body or not message.get("more_body", False)
                 if has_body and privileged and not has_started:
                     # Large lists take minutes to fetch; without a role nobody gets so far.
-                    work.deadline = trio.current_time() + self._config.admin_timeout_seconds
+                    seconds = self._config.admin_timeout_seconds
+                    work.deadline = trio.current_time() + seconds
                 return message
 
             async def bounded_send(message: Message) -> None:
@@ -70,10 +72,10 @@ class Deadlines:
 
             await self._app(scope, bounded_receive, bounded_send)
         if work.cancelled_caught and not has_started:
-            await self._answer_late(send, is_clients_fault=is_waiting and not has_body)
+            is_clients_fault = is_waiting and not has_body
+            await self._answer_late(send, seconds, is_clients_fault=is_clients_fault)
 
-    async def _answer_late(self, send: Send, *, is_clients_fault: bool) -> None:
-        seconds = self._config.request_timeout_seconds
+    async def _answer_late(self, send: Send, seconds: float, *, is_clients_fault: bool) -> None:
         if is_clients_fault:
             error = RtgfError(
                 Code.RTGF_BAD_REQUEST, f"the body did not arrive within {seconds:g} s"

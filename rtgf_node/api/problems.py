@@ -109,7 +109,8 @@ def _page(title: str, body: str) -> Response:
 def _details(error: RtgfError) -> tuple[ProblemDetail, ...]:
     """Return where it failed, and the failures inside it."""
     inner = [
-        ProblemDetail(cause.code.name, _shortened(cause.detail), cause.pointer) for cause in error.causes
+        ProblemDetail(cause.code.name, _shortened(cause.detail), cause.pointer)
+        for cause in error.causes
     ]
     if error.pointer is not None:
         inner.insert(0, ProblemDetail(error.code.name, _shortened(error.detail), error.pointer))

@@ -276,7 +276,7 @@ def _read_snapshots(inputs: Inputs, held: Mapping[str, bytes]) -> dict[_Place, S
             )
         try:
             # How old a copy may be was settled when it was taken in.
-            _, entry = snapshot.read(held[stated.id], max_ttl_sec=2**31)
+            _, entry = snapshot.read(held[stated.id], max_ttl_sec=snapshot.ANY_TTL)
         except RtgfError as error:
             raise _invalid(stated.id, error) from error
         if entry.id != stated.id or entry.policy_snapshot_hash != stated.policy_snapshot_hash:

@@ -34,6 +34,7 @@ from rtgf_node.core.snapshot_document import (
 from rtgf_node.errors import Code, RtgfError
 
 __all__ = [
+    "ANY_TTL",
     "CONTEXT",
     "SIGNATURE_TYPE",
     "TYPE",
@@ -64,6 +65,8 @@ SIGNATURE_TYPE = "rtgf-snapshot+jws"
 MAX_SNAPSHOT_BYTES = 4 << 20
 # How old a cached copy may be, unless the node's configuration allows more.
 MAX_TTL_SECONDS = 86_400
+# The largest ttl the schema allows, for a snapshot that was accepted before.
+ANY_TTL = 2**31
 
 # Rules are stated with an authority's key alone.
 _KEY_USES = frozenset({"authority"})

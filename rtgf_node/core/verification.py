@@ -7,7 +7,8 @@ checks: `tokens.md`; meaning of each answer: `http-api.md`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -53,22 +54,25 @@ def verify(
       RtgfError: the request cannot be answered (400), names a token that is not here (404), or
         hands in an object that fails its own checks (422). A verdict is returned, not raised.
     """
-    moment = times.parse(request.at) if request.at is not None else at
-    corridor = identifiers.corridor(request.corridor) if request.corridor else None
-    domain = identifiers.domain(request.domain) if request.domain else None
+    moment = moment_of(request.at, at)
+    with _placed_at("/corridor"):
+        corridor = identifiers.corridor(request.corridor) if request.corridor is not None else None
+    with _placed_at("/domain"):
+        domain = identifiers.domain(request.domain) if request.domain is not None else None
     given = {kind: getattr(request.tokens, kind) for kind in KINDS}
-    for kind in KINDS:
-        blank = given[kind] is None or given[kind] in ("", {})
-        if blank and (kind in required or kind == "rmt"):
+    for kind, token in given.items():
+        # A blank token is refused even where none is required: whoever sent it meant one.
+        needed = kind == "rmt" or kind in required or token is not None
+        if needed and _is_blank(token):
             raise RtgfError(
                 Code.RTGF_VERIFY_MISSING_TOKEN,
                 f"an {kind.upper()} is required: give its URI, its id or the token itself",
                 pointer=f"/tokens/{kind}",
             )
     checked = [
-        check_token(kind, given[kind], state, at=moment)
-        for kind in KINDS
-        if given[kind] is not None and given[kind] != ""
+        check_token(kind, token, state, at=moment, pointer=f"/tokens/{kind}")
+        for kind, token in given.items()
+        if token is not None
     ]
     reason = (
         _stale(request, state)
@@ -107,7 +111,8 @@ def resolve(request: EvaluateRequest, state: TrustState, *, at: int) -> Checked:
     """Return the token that an evaluation names, checked as `verify` checks it."""
     reference = request.token
     if isinstance(reference, str):
-        kind = identifiers.split_token_id(identifiers.token_reference(reference)).type.lower()
+        with _placed_at("/token"):
+            kind = identifiers.split_token_id(identifiers.token_reference(reference)).type.lower()
     else:
         kind = str(reference.get("type", "")).lower()
     if kind not in {"rmt", "imt"}:
@@ -116,26 +121,39 @@ def resolve(request: EvaluateRequest, state: TrustState, *, at: int) -> Checked:
             "only an RMT or an IMT carries predicates that can be evaluated",
             pointer="/token",
         )
-    return check_token(kind, reference, state, at=at)
+    return check_token(kind, reference, state, at=at, pointer="/token")
 
 
-def check_token(kind: str, reference: str | Document, state: TrustState, *, at: int) -> Checked:
-    """Find or check one token of the set.
+def moment_of(asked: str | None, now: int) -> int:
+    """Return the instant that a request asks about.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID if it is no time.
+    """
+    with _placed_at("/at"):
+        return times.parse(asked) if asked is not None else now
+
+
+def check_token(
+    kind: str, reference: str | Document, state: TrustState, *, at: int, pointer: str
+) -> Checked:
+    """Find or check one token of the set; `pointer` is where it stands in the request.
 
     Raises:
       RtgfError: RTGF_VERIFY_TOKEN_NOT_FOUND, or the code of the check that a handed-in object
         fails; a signature failure is RTGF_VERIFY_SIGNATURE_INVALID with its cause inside.
     """
-    pointer = f"/tokens/{kind}"
     if isinstance(reference, str):
-        held = state.find(identifiers.token_reference(reference))
+        with _placed_at(pointer):
+            held = state.find(identifiers.token_reference(reference))
         if held is None:
             raise RtgfError(
                 Code.RTGF_VERIFY_TOKEN_NOT_FOUND, f"no token {reference!r} here", pointer=pointer
             )
         token = held.token
     else:
-        token = _own_checks(reference, state, at=at)
+        with _placed_at(pointer):
+            token = _own_checks(reference, state, at=at)
         held = state.find(token.token_id)
     if token.type.lower() != kind:
         raise RtgfError(
@@ -144,6 +162,26 @@ def check_token(kind: str, reference: str | Document, state: TrustState, *, at: 
             pointer=pointer,
         )
     return Checked(kind, token, held, _token_reason(token, held, state, at=at))
+
+
+def _is_blank(token: str | Document | None) -> bool:
+    return not token or (isinstance(token, str) and not token.strip())
+
+
+@contextmanager
+def _placed_at(pointer: str) -> Iterator[None]:
+    """Say of a failure inside where in the request it is."""
+    try:
+        yield
+    except RtgfError as error:
+        raise _placed(error, pointer) from error
+
+
+def _placed(error: RtgfError, pointer: str) -> RtgfError:
+    inner = tuple(_placed(cause, pointer) for cause in error.causes)
+    return RtgfError(
+        error.code, error.detail, pointer=pointer + (error.pointer or ""), causes=inner
+    )
 
 
 def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:

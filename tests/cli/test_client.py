@@ -159,7 +159,7 @@ def test_a_node_that_is_not_ready_is_still_heard(asked):
 def test_what_the_user_names_cannot_leave_its_place_in_the_path(asked):
     asked.answers = [answer(200, b"{}")]
     asked.node.snapshot("../admin/status?x=1#y")
-    assert asked.requests[0].url.raw_path == b"/snapshots/..%2Fadmin%2Fstatus%3Fx=1%23y"
+    assert asked.requests[0].url.raw_path == b"/snapshots/..%2Fadmin%2Fstatus%3Fx%3D1%23y"
 
 
 def test_tls_files_that_cannot_be_used_are_a_matter_of_configuration(tmp_path):

@@ -150,7 +150,9 @@ def test_help_says_where_it_runs_and_shows_examples(verb, capsys):
 
 def test_messages_name_only_commands_that_exist():
     """Each `rtgf VERB` in the program's own texts is a verb there is."""
-    known = {*VERBS, "keys"}
     for path in Path(rtgf_node.__file__).parent.rglob("*.py"):
-        for verb in re.findall(r"(?:`|run: |  )rtgf ([a-z]+)\b", path.read_text()):
-            assert verb in known, f"{path.name} names rtgf {verb}"
+        text = path.read_text()
+        for verb in re.findall(r"(?:[`(]|run: |  )rtgf ([a-z]+)\b", text):
+            assert verb in {*VERBS, "keys"}, f"{path.name} names rtgf {verb}"
+        for act in re.findall(r"(?:[`(]|run: |  )rtgf keys ([a-z]+)\b", text):
+            assert act == "list", f"{path.name} names rtgf keys {act}"

@@ -324,6 +324,7 @@ class TestCertificates:
             error = await refusal(fetcher, world.url(PATH, host="lists.example"))
             assert why in error.detail
             assert world.asked == []
+            assert len(world.connected) == 1, "another attempt would meet the same certificate"
 
     async def test_a_certificate_of_an_unknown_authority_is_refused(self) -> None:
         async with Simulator() as world:
@@ -348,11 +349,21 @@ class TestSize:
             fetcher = egress(world, max_bytes=len(LIST))
             assert (await fetcher.get(world.url(PATH))).body == LIST
 
-    @pytest.mark.parametrize("fault", [Fault.NONE, Fault.ENDLESS], ids=["stated", "sent"])
-    async def test_a_body_over_the_limit_is_refused_at_once(self, fault: Fault) -> None:
+    async def test_a_stated_length_over_the_limit_is_refused_before_the_body(
+        self, autojump_clock: trio.testing.MockClock
+    ) -> None:
         async with Simulator() as world:
-            world.serve(PATH, body=LIST, fault=fault)
+            world.serve(PATH, body=LIST, fault=Fault.SLOW_BODY)
+            began = trio.current_time()
             error = await refusal(egress(world, max_bytes=len(LIST) - 1), world.url(PATH))
+            assert "larger than" in error.detail
+            assert trio.current_time() == began
+            assert len(world.asked) == 1
+
+    async def test_a_body_without_end_is_refused_at_the_limit(self) -> None:
+        async with Simulator() as world:
+            world.serve(PATH, body=LIST, fault=Fault.ENDLESS)
+            error = await refusal(egress(world, max_bytes=10 * len(LIST)), world.url(PATH))
             assert "larger than" in error.detail
             assert len(world.asked) == 1
 
