@@ -12,7 +12,7 @@ policy, 65 bad input, 66 not found, 69 refused (access), 70 bug, 73 conflict, 74
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, unique
 from typing import NamedTuple
 
 
@@ -24,6 +24,7 @@ class Failure(NamedTuple):
     title: str
 
 
+@unique
 class Code(Enum):
     """The error catalogue. A member's name is the code on the wire."""
 
@@ -112,6 +113,7 @@ class Code(Enum):
     RTGF_NOT_FOUND = Failure(404, 66, "Not found")
     RTGF_METHOD_NOT_ALLOWED = Failure(405, 65, "Method not allowed")
     RTGF_CONFLICT = Failure(409, 73, "It conflicts with what is held")
+    RTGF_REQUEST_TIMEOUT = Failure(408, 75, "The request did not arrive in time")
     RTGF_BODY_TOO_LARGE = Failure(413, 65, "The body is too large")
     RTGF_MEDIA_TYPE = Failure(415, 65, "The media type is not supported")
     RTGF_UNAVAILABLE = Failure(503, 75, "The node cannot answer now")

@@ -273,8 +273,7 @@ class FileKeyProvider:
             when = "" if at is None else f" that is valid at {times.to_text(at)}"
             raise RtgfError(
                 Code.RTGF_KID_UNKNOWN,
-                f"the key store holds no {purpose} key{when}; "
-                "restore the key files",
+                f"the key store holds no {purpose} key{when}; restore the key files",
             )
         return _ProviderSigner(self, max(keys, key=lambda key: (key.created_at, key.kid)))
 

@@ -6,15 +6,9 @@ RFC 3339 text, digests and ids are strings, byte strings are lower-case hex unle
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-
-from rtgf_node.core import canonical_json
-from rtgf_node.core.shapes import fit
-from rtgf_node.errors import Code, RtgfError
-
-T = TypeVar("T")
 
 Document = dict[str, Any]
 """A JSON object whose members are another page's business (a token, a context, an event)."""
@@ -26,17 +20,6 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 class Answer(msgspec.Struct, frozen=True):
     """An answer body."""
-
-
-def decode_body(body: bytes, kind: type[T], *, max_bytes: int = 1 << 20) -> T:
-    """Parse a request body strictly (duplicate keys, depth, number range) into its type.
-
-    Raises:
-      RtgfError: RTGF_JSON_INVALID with the position, or RTGF_VERIFY_BAD_REQUEST with the path of
-        the member that does not fit.
-    """
-    value = canonical_json.parse(body, max_bytes=max_bytes)
-    return fit(value, kind, code=Code.RTGF_VERIFY_BAD_REQUEST)
 
 
 # --- problems (RFC 9457) ------------------------------------------------------------------------

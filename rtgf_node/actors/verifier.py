@@ -22,6 +22,7 @@ from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists import record_file
 from rtgf_node.core.lists.screening import NameIndex
 from rtgf_node.core.policy import explain
+from rtgf_node.core.shapes import read_body
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
@@ -35,7 +36,6 @@ from rtgf_node.wire import (
     EvaluateRequest,
     VerifyAnswer,
     VerifyRequest,
-    decode_body,
 )
 
 CACHE_LIMIT = 20_000
@@ -128,7 +128,7 @@ class VerifierActor:
             self._metrics.verified(known.result)
             return known.answer
         self._metrics.verify_cache(hit=False)
-        request = decode_body(body, VerifyRequest)
+        request = read_body(body, VerifyRequest)
         answer = verification.verify(request, state, at=now, required=self._required)
         encoded = canonical_json.canonical_bytes(msgspec.to_builtins(answer))
         result = "valid" if answer.valid else answer.reason or "invalid"
@@ -147,7 +147,7 @@ class VerifierActor:
           RtgfError: as `verify`; also when the token is not valid, for then it decides nothing.
         """
         state = self._fresh_state()
-        request = decode_body(body, EvaluateRequest)
+        request = read_body(body, EvaluateRequest)
         at = verification.moment_of(request.at, self._clock.now())
         checked = verification.resolve(request, state, at=at)
         if checked.reason is not None:

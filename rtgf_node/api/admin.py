@@ -18,9 +18,10 @@ from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
 from rtgf_node.api.verify import json_body, raw_body
 from rtgf_node.core import base64url, times
+from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Role
-from rtgf_node.wire import CompileRequest, KeyAnswer, RevokeRequest, decode_body
+from rtgf_node.wire import CompileRequest, KeyAnswer, RevokeRequest
 
 REVOKE_MAX = 1000
 """Tokens in one call, all or nothing."""
@@ -67,7 +68,7 @@ def routes(desk: Desk) -> Blueprint:
     async def compile_() -> Response:
         Query()
         actor = caller("operator", "approver")
-        wanted = decode_body(await json_body(), CompileRequest)
+        wanted = read_body(await json_body(), CompileRequest)
         if wanted.accept_conflicts:
             # Corridors whose rules differ are published on an approver's word only.
             caller("approver")
@@ -93,7 +94,7 @@ def routes(desk: Desk) -> Blueprint:
     async def change_status(status: str) -> Response:
         Query()
         actor = caller("operator")
-        items = decode_body(await json_body(), RevokeRequest).items
+        items = read_body(await json_body(), RevokeRequest).items
         if not 1 <= len(items) <= REVOKE_MAX:
             raise RtgfError(
                 Code.RTGF_VERIFY_BAD_REQUEST, f"name 1 to {REVOKE_MAX} tokens", pointer="/items"

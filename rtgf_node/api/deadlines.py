@@ -78,7 +78,7 @@ class Deadlines:
     async def _answer_late(self, send: Send, seconds: float, *, is_clients_fault: bool) -> None:
         if is_clients_fault:
             error = RtgfError(
-                Code.RTGF_BAD_REQUEST, f"the body did not arrive within {seconds:g} s"
+                Code.RTGF_REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
             )
         else:
             error = RtgfError(Code.RTGF_UNAVAILABLE, f"no answer within {seconds:g} s; try again")

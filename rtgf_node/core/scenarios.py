@@ -20,7 +20,6 @@ from rtgf_node.core.tokens import Token
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 
-
 _NEVER = 2**53 - 1
 """When a list of a build grows too old."""
 

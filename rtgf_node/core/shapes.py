@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from rtgf_node.core import canonical_json
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.errors import Code, RtgfError
 
@@ -50,3 +51,13 @@ def pointer_of(message: str) -> str:
 def pointer(*steps: str | int) -> str:
     """Return the JSON Pointer through `steps` (RFC 6901 §3: `~` and `/` are escaped)."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def read_body(body: bytes, kind: type[T]) -> T:
+    """Return the request body as its type: strict JSON, no unknown member.
+
+    Raises:
+      RtgfError: RTGF_JSON_INVALID with the position, or RTGF_VERIFY_BAD_REQUEST with the JSON
+        Pointer of the member that does not fit.
+    """
+    return fit(canonical_json.parse(body), kind, code=Code.RTGF_VERIFY_BAD_REQUEST)

@@ -348,10 +348,13 @@ async def test_who_sends_a_body_drop_by_drop_is_answered_and_cut(world):
             head, _, body = (await read_all(stream)).partition(b"\r\n\r\n")
             await trio.aclose_forcefully(stream)
             assert (await get(world, bound, "/who")).status_code == 200
-    assert b" 400 " in head.splitlines()[0]
+    assert b" 408 " in head.splitlines()[0]
     assert b"application/problem+json" in head
     problem = json.loads(body)
-    assert (problem["code"], problem["type"]) == ("RTGF_BAD_REQUEST", "/errors/RTGF_BAD_REQUEST")
+    assert (problem["code"], problem["type"]) == (
+        "RTGF_REQUEST_TIMEOUT",
+        "/errors/RTGF_REQUEST_TIMEOUT",
+    )
     assert "did not arrive" in problem["detail"]
     assert lines[0]["request_id"] == problem["instance"]
 

@@ -21,6 +21,13 @@ def test_the_core_loads_nothing_that_does_io():
     assert not loaded & {"trio", "sqlite3", "quart", "hypercorn", "httpx2", "structlog", "asyncio"}
 
 
+SERVER = {"trio", "quart", "hypercorn", "rtgf_node.actors", "rtgf_node.api", "rtgf_node.node"}
+
+
 @pytest.mark.parametrize("module", ["rtgf_node.client", "rtgf_node.cli.main"])
 def test_client_and_command_line_start_without_the_server(module):
-    assert not loaded_by(module) & {"quart", "hypercorn", "rtgf_node.store", "rtgf_node.actors"}
+    assert not loaded_by(module) & SERVER
+
+
+def test_the_client_loads_no_store():
+    assert "rtgf_node.store" not in loaded_by("rtgf_node.client")
