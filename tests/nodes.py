@@ -222,6 +222,7 @@ class TestNode:
     def socket(self, role: str | None = None) -> Iterator[ssl.SSLSocket]:
         """Open a TLS connection."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with plain, self.tls(role).wrap_socket(plain, server_hostname="localhost") as stream:
             yield stream
 

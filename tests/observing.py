@@ -1,4 +1,4 @@
-"""What a node shows to whoever looks from outside: its log, its figures, its files, its commands."""
+"""What a node shows to whoever looks from outside: log, figures, files and commands."""
 
 from __future__ import annotations
 

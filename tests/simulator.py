@@ -22,7 +22,7 @@ import struct
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -32,12 +32,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import h11
-import httpcore2
 import trio
-import trio.testing
 
 from rtgf_node import pki
 from rtgf_node.settings import FetchConfig
+from tests.simulated_network import MemoryNetwork, Resolver
 
 HOSTS = ("lists.example", "mirror.example")
 READ_BYTES = 65_536
@@ -123,7 +122,7 @@ class Simulator:
         self.names: dict[str, list[str]] = {host: ["127.0.0.1"] for host in (*hosts, "localhost")}
         self.asked: list[Asked] = []
         self.connected: list[str] = []
-        self.network = _MemoryNetwork(self)
+        self.network = MemoryNetwork(self._accept)
         self._routes: dict[str, deque[Answer]] = {}
         self._certificate_hosts = self.hosts if certificate_hosts is None else certificate_hosts
         self._certificate_age_days = certificate_age_days
@@ -192,7 +191,7 @@ class Simulator:
             )
             ports.append(listeners[0].socket.getsockname()[1])
         self.port, self.plain_port = ports
-        self._resolver_before = trio.socket.set_custom_hostname_resolver(_Resolver(self.names))
+        self._resolver_before = trio.socket.set_custom_hostname_resolver(Resolver(self.names))
         return self
 
     async def __aexit__(
@@ -208,6 +207,11 @@ class Simulator:
             await self._nursery_manager.__aexit__(None, None, None)
         finally:
             self._folder.cleanup()
+
+    def _accept(self, address: str, port: int, stream: trio.abc.Stream) -> None:
+        self.connected.append(address)
+        answer = self.answer if port == self.plain_port else self.answer_tls
+        self.nursery.start_soon(answer, stream)
 
     async def answer_tls(self, stream: trio.abc.Stream) -> None:
         """Answer one connection that begins with a TLS handshake."""
@@ -280,100 +284,6 @@ class Simulator:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate_file, key_file)
         return context
-
-
-class _MemoryNetwork(httpcore2.AsyncNetworkBackend):
-    """Connects any address to the world, without sockets."""
-
-    def __init__(self, world: Simulator) -> None:
-        self._world = world
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the interface's own parameter
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        await trio.lowlevel.checkpoint()
-        self._world.connected.append(host)
-        here, there = trio.testing.memory_stream_pair()
-        plain = port == self._world.plain_port
-        answer = self._world.answer if plain else self._world.answer_tls
-        self._world.nursery.start_soon(answer, there)
-        return _MemoryStream(here)
-
-
-class _MemoryStream(httpcore2.AsyncNetworkStream):
-    def __init__(self, stream: trio.abc.Stream) -> None:
-        self._stream = stream
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        try:
-            return bytes(await self._stream.receive_some(max_bytes))
-        except trio.BrokenResourceError as error:
-            raise httpcore2.ReadError(error) from error
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        try:
-            await self._stream.send_all(buffer)
-        except trio.BrokenResourceError as error:
-            raise httpcore2.WriteError(error) from error
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109
-    ) -> httpcore2.AsyncNetworkStream:
-        stream = trio.SSLStream(
-            self._stream, ssl_context, server_hostname=server_hostname, https_compatible=True
-        )
-        try:
-            await stream.do_handshake()
-        except trio.BrokenResourceError as error:
-            await self.aclose()
-            raise httpcore2.ConnectError(error) from error
-        return _MemoryStream(stream)
-
-    def get_extra_info(self, info: str) -> Any:
-        return False if info == "is_readable" else None
-
-
-class _Resolver(trio.abc.HostnameResolver):
-    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
-        self._names = names
-
-    async def getaddrinfo(
-        self,
-        host: bytes | None,
-        port: bytes | str | int | None,
-        family: int = 0,
-        type: int = 0,  # noqa: A002 - the interface's own parameter
-        proto: int = 0,
-        flags: int = 0,
-    ) -> Any:
-        await trio.lowlevel.checkpoint()
-        addresses = self._names.get((host or b"").decode("ascii"), [])
-        if not addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "no such name in the simulated world")
-        return [
-            (
-                socket.AF_INET6 if ":" in address else socket.AF_INET,
-                socket.SOCK_STREAM,
-                socket.IPPROTO_TCP,
-                "",
-                (address, int(port or 0)),
-            )
-            for address in addresses
-        ]
-
-    async def getnameinfo(self, sockaddr: Any, flags: int) -> Any:
-        raise NotImplementedError("nothing here asks for the name of an address")
 
 
 async def _read_request(stream: trio.abc.Stream) -> Asked | None:

@@ -112,7 +112,7 @@ class RevocationActor:
                 self._lists.clear()
             rows = [
                 row
-                for row in self._store.revocation.since(since)
+                for row in self._store.revocation.all_since(since)
                 if type_ is None or row.token_id.partition(":")[0] == type_
             ]
             entries: list[JsonValue] = []

@@ -80,14 +80,20 @@ class VerifierActor:
         self._clock = clock
         self._metrics = metrics
         self._state: TrustState | None = None
+        self._whole = False
         self._version = 0
+        self._newest_leaf = -1
         self._cache: OrderedDict[bytes, Remembered] = OrderedDict()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Load, follow what is applied, prepare lists on request; until cancelled."""
         subscription = self._replicator.feed.subscribe("verifier", self._apply)
         try:
-            self._state = await self._load()
+            # From here on news reaches the memory, also while its lists are still being indexed.
+            self._state = self._read_store()
+            for digest in sorted(self._state.lists_in_use(self._clock.now())):
+                self._state.screens[digest] = await self._index(digest)
+            self._whole = True
             task_status.started()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_crash_with, subscription)
@@ -100,13 +106,13 @@ class VerifierActor:
                                 raise TypeError(f"not a verifier request: {unknown!r}")
         finally:
             # A memory that no longer follows must not answer.
-            self._state = None
+            self._state, self._whole = None, False
             self._replicator.feed.unsubscribe(subscription)
 
     @property
     def ready(self) -> bool:
         """Whether the memory is whole and fresh."""
-        return self._state is not None and not self._stale()
+        return self._whole and not self._stale()
 
     @property
     def fresh_until(self) -> dict[str, int]:
@@ -177,7 +183,7 @@ class VerifierActor:
         return self._replicator.staleness_seconds() > self._max_staleness
 
     def _fresh_state(self) -> TrustState:
-        if self._state is None:
+        if self._state is None or not self._whole:
             raise RtgfError(Code.RTGF_VERIFY_UNAVAILABLE, "the verifier is loading; try again")
         self._state.stale = self._stale()
         return self._state
@@ -202,31 +208,30 @@ class VerifierActor:
         boundaries += [boundary for key in state.keys for boundary in (key.expires_at,)]
         return min((boundary for boundary in boundaries if boundary > now), default=now)
 
-    async def _load(self) -> TrustState:
-        """Read the whole memory from the store, then build the name indexes off the loop."""
+    def _read_store(self) -> TrustState:
+        """Return the memory as the store has it now, without the name indexes."""
         state = TrustState()
         state.origin = self._origin
         self._version += 1
         registry, revocation = self._store.registry, self._store.revocation
-        now, in_use = self._clock.now(), set[str]()
         documents = self._store.keys.documents()
         if documents is not None:
             state.keys = KeySet.from_jwks(canonical_json.parse(documents.jwks))
+        issued_at = {build.build_id: build.at for build in registry.published_builds()}
         for issued in registry.tokens():
-            token = tokens.parse(issued.token.body)
-            state.add(token, leaf_index=issued.leaf_index)
-            if issued.token.exp >= now:
-                in_use.update(entry.content_sha256 for entry in token.evidence.datasets)
-        while changes := revocation.since(state.rev_epoch):
-            for change in changes:
-                state.set_status(change.token_id, change.status, at=change.at)
-            state.rev_epoch = changes[-1].rev_epoch
+            state.add(
+                tokens.parse(issued.token.body),
+                leaf_index=issued.leaf_index,
+                at=issued_at[issued.build_id],
+            )
+            self._newest_leaf = issued.leaf_index
+        for change in revocation.all_since(0):
+            state.set_status(change.token_id, change.status, at=change.at)
+            state.rev_epoch = change.rev_epoch
         head = self._store.log.latest_head()
         state.tree_size = head.tree_size if head is not None else 0
         for dataset in self._store.intake.newest_datasets():
             self._note_age(state, dataset.name, dataset.checked_at)
-        for digest in sorted(in_use):
-            state.screens[digest] = await self._index(digest)
         return state
 
     async def _prepare(self, content_digests: tuple[str, ...]) -> None:
@@ -249,13 +254,20 @@ class VerifierActor:
         state = self._state
         if state is None or not isinstance(applied.outcome, Outcome):
             return
-        self._version += 1
+        # A head changes no verdict, unless it is the first that covers a token.
+        covered = self._newest_leaf < state.tree_size
+        if not (covered and isinstance(applied.command, commands.SignedHead)):
+            self._version += 1
         match applied.command:
             case commands.PublishBuild() as build:
                 # The first entry is the build's own.
                 indexes = applied.outcome.leaf_indexes[1:]
                 for row, index in zip(build.tokens, indexes, strict=True):
-                    state.add(tokens.parse(row.body), leaf_index=index)
+                    state.add(tokens.parse(row.body), leaf_index=index, at=build.at)
+                self._newest_leaf = indexes[-1] if indexes else self._newest_leaf
+                used = state.lists_in_use(self._clock.now())
+                for digest in state.screens.keys() - used:
+                    del state.screens[digest]
             case commands.Revoke():
                 for change in applied.outcome.revocations:
                     state.set_status(change.token_id, change.status, at=change.at)

@@ -39,11 +39,11 @@ def ready(
     tag = f'"{etag or hashlib.sha256(body).hexdigest()}"'
     response = Response(body, status=status, content_type=content_type)
     if request.method in {"GET", "HEAD"} and status == 200:
+        if _holds(tag):
+            response = Response(b"", status=304)
+            response.headers.remove("Content-Type")
         response.headers["ETag"] = tag
         response.headers["Access-Control-Allow-Origin"] = "*"
-        if _holds(tag):
-            response = Response(b"", status=304, headers={"ETag": tag})
-            response.headers.remove("Content-Type")
     response.headers["Cache-Control"] = cache
     return response
 

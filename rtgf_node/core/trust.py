@@ -14,6 +14,7 @@ from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists.screening import NameIndex, Party
 from rtgf_node.core.policy import decide
+from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.tokens import Token
 
 PREPARED_LIMIT = 65_536
@@ -50,17 +51,22 @@ class TrustState:
         """By dataset name: after this instant the list is too old to decide with."""
         self._held: dict[str, HeldToken] = {}
         self._newest: dict[str, str] = {}
-        self._by_jti: dict[str, str] = {}
+        self._newest_of: dict[str, str] = {}
+        self._superseded_at: dict[str, int] = {}
         self._changes: dict[str, list[Change]] = {}
         self._prepared: dict[str, decide.Prepared] = {}
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, token: Token, *, leaf_index: int) -> None:
-        """Know a token that was logged at `leaf_index`; called in the order of the log."""
+    def add(self, token: Token, *, leaf_index: int, at: int) -> None:
+        """Know a token that was logged at `leaf_index` at `at`; called in the order of the log."""
+        lineage = token.token_id.rpartition(":")[0]
+        before = self._newest_of.get(lineage)
+        if before is not None and before != token.token_id:
+            self._superseded_at[before] = at
+        self._newest_of[lineage] = token.token_id
         self._held[token.token_id] = HeldToken(token, leaf_index)
-        self._by_jti[token.jti] = token.token_id
         self._newest[token.token_id.rpartition(".")[0]] = token.token_id
 
     def find(self, reference: str) -> HeldToken | None:
@@ -89,6 +95,24 @@ class TrustState:
             if change.at <= at:
                 status = change.status
         return status != "valid"
+
+    def lists_in_use(self, at: int) -> set[str]:
+        """Return the content digests that decisions may still rest on at `at`.
+
+        Those of the newest token of each place and domain, and of what it superseded for as long
+        as a cached copy of that may be used.
+        """
+        used = [self._held[token_id].token for token_id in self._newest_of.values()]
+        for token_id, since in self._superseded_at.items():
+            token = self._held[token_id].token
+            if since + token.ttl_sec >= at:
+                used.append(token)
+        return {
+            dataset.content_sha256
+            for token in used
+            if token.exp + SKEW_SECONDS >= at
+            for dataset in token.evidence.datasets
+        }
 
     def prepared(self, token: Token) -> decide.Prepared:
         """Return the token's compiled plan; compiled at its first use."""

@@ -187,6 +187,14 @@ class RegistryStore:
         )
         return [BuildRow(*row) for row in rows]
 
+    def published_builds(self) -> list[BuildRow]:
+        """Return every build that was published, in the order of the log."""
+        rows = self._conn.execute(
+            f"SELECT {_BUILD_COLUMNS} FROM builds WHERE state = ? ORDER BY leaf_index",  # noqa: S608  constant text
+            (PUBLISHED,),
+        )
+        return [BuildRow(*row) for row in rows]
+
     def put_build(self, build: BuildRow) -> None:
         """Add a build or note how it ended.
 

@@ -64,6 +64,12 @@ class RevocationStore:
         )
         return [RevocationRow(*row) for row in rows]
 
+    def all_since(self, rev_epoch: int) -> Iterator[RevocationRow]:
+        """Yield every change after `rev_epoch`, in order."""
+        while rows := self.since(rev_epoch):
+            yield from rows
+            rev_epoch = rows[-1].rev_epoch
+
     def current(self) -> Iterator[RevocationRow]:
         """Yield the newest change of every token that ever had one, in order of epoch."""
         rows = self._conn.execute(

@@ -18,7 +18,8 @@ def machine() -> str:
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     return (
         f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; "
-        f"Python {platform.python_version()} ({platform.python_compiler()}); SQLite {sqlite3.sqlite_version}; {today}."
+        f"Python {platform.python_version()} ({platform.python_compiler()}); "
+        f"SQLite {sqlite3.sqlite_version}; {today}."
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from rtgf_node import pki
+from rtgf_node.api import admin
 from rtgf_node.cli.node_settings import ROLES
 
-EMPTY: dict[str, object] = {}
 PRIVILEGED = {
     ("POST", "/admin/snapshots"): {"regulator"},
     ("POST", "/admin/datasets/un-sc"): {"regulator"},
@@ -51,9 +53,7 @@ def test_with_a_certificate_of_each_role(published, method, path, role):
 
 def test_every_privileged_route_is_in_this_table(published):
     """A route that is added without its roles shows here."""
-    from rtgf_node.api import admin
-
-    source = pki.__file__ and open(admin.__file__).read()
+    source = Path(admin.__file__).read_text()
     declared = {
         line.strip().split('"')[1]
         for line in source.splitlines()
@@ -110,23 +110,24 @@ def make_client(folder, node, *, ca=None, uris=("urn:rtgf:operator:first",), now
 def handshake(node, context) -> bytes:
     """Connect, ask, and return what came; nothing when the node closed."""
     plain = socket.create_connection(("127.0.0.1", node.port), timeout=20)
-    with plain, context.wrap_socket(plain, server_hostname="localhost") as stream:
-        # In TLS 1.3 a client learns only after its handshake that its certificate is refused.
-        stream.sendall(b"GET /admin/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        return stream.recv(1000)
+    with plain, suppress(ssl.SSLError, ConnectionError):
+        with context.wrap_socket(plain, server_hostname="localhost") as stream:
+            # In TLS 1.3 a client learns only after its handshake that its certificate is refused.
+            stream.sendall(b"GET /admin/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return stream.recv(1000)
+    return b""
 
 
 def test_a_certificate_of_another_authority_ends_the_handshake(published, tmp_path):
     """Of the same name and the same URI: only the signature of our CA counts."""
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        assert handshake(published, make_client(tmp_path, published)) == b"refused"
+    assert handshake(published, published.tls("operator")).startswith(b"HTTP/1.1 200 ")
+    assert handshake(published, make_client(tmp_path, published)) == b""
 
 
 def test_an_expired_certificate_ends_the_handshake(published, tmp_path):
     ca = pki.read(published.folder / "pki" / "ca.pem", published.folder / "pki" / "ca.key")
     context = make_client(tmp_path, published, ca=ca, now=int(time.time()) - 900 * 86_400)
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        assert handshake(published, context) == b"refused"
+    assert handshake(published, context) == b""
 
 
 def test_an_identity_that_the_settings_do_not_know_has_no_role(published, tmp_path):
@@ -139,8 +140,7 @@ def test_older_tls_is_refused(published):
     context = published.tls("operator")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with pytest.raises((ssl.SSLError, ConnectionError)):
-        handshake(published, context)
+    assert handshake(published, context) == b""
 
 
 def test_plain_http_is_not_spoken(published):
