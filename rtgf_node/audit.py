@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from rtgf_node import wire
+from rtgf_node import audit_status, wire
 from rtgf_node.audit_log import Findings, ProvedLog, as_object
 from rtgf_node.audit_material import Finding, Material, Remembered
 from rtgf_node.core import canonical_json, identifiers, jose, merkle, snapshot, times, tokens
@@ -62,6 +62,7 @@ def check(material: Material, *, root_public: bytes) -> Report:
     log = ProvedLog(material, root_public, findings)
     proofs = _Tokens(material, log, findings).check()
     epoch = findings.attempt("revocations", "revocations", _check_list, material, log, findings)
+    audit_status.check(material, log, findings)
     _check_flags(material, log, findings)
     for _, taken in log.events("policy_snapshot"):
         findings.attempt("snapshot", taken.subject, _check_snapshot, material, taken)

@@ -13,8 +13,9 @@ from typing import Final, ParamSpec, TypeVar
 import msgspec
 
 from rtgf_node import wire
+from rtgf_node.audit_state import EventFile
 from rtgf_node.client import MAX_ANSWER_BYTES, Node
-from rtgf_node.core import canonical_json
+from rtgf_node.core import canonical_json, status_list
 from rtgf_node.errors import Code, RtgfError
 
 P = ParamSpec("P")
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 # A log of ten million events is fifty thousand pages; a node that never ends its log is cut there.
 MAX_LOG_PAGES: Final = 100_000
+# Each has room for 131,072 tokens.
+MAX_STATUS_LISTS: Final = 1_000
 # A head follows its events within a second; each round asks the node for a newer one.
 MAX_ROUNDS: Final = 5
 ROUND_PAUSE_SECONDS: Final = 0.5
@@ -75,6 +78,7 @@ class Material(msgspec.Struct, frozen=True):
     proofs: dict[str, wire.ProofBundle]
     revocations: bytes
     snapshots: dict[str, bytes]
+    status_lists: dict[int, str] = {}
     withheld: list[Finding] = []
     remembered: Remembered | None = None
     consistency: wire.ConsistencyProof | None = None
@@ -87,8 +91,11 @@ def collect(
     remembered: Remembered | None,
     progress: Progress,
     wait: Callable[[float], None] = time.sleep,
+    kept: EventFile | None = None,
 ) -> Material:
     """Fetch everything that `audit.check` looks at.
+
+    Events that an earlier audit kept are not fetched again; they are judged again all the same.
 
     The order matters: a head first, then what is served beside it, then the log up to a head that
     covers all that was served. So nothing that is honest can look late or missing.
@@ -102,14 +109,16 @@ def collect(
     signed_jwks, jwks, manifest = node.signed_jwks(), node.jwks(), node.key_manifest()
     catalog = list(node.catalog_entries())
     revocations = node.revocations()
+    status_lists = _status_lists(node, withheld)
     progress(f"catalogue of {len(catalog)} tokens")
     needed = max(
         settled_size,
         _size_of(revocations, member="treeSize"),
+        *(_size_of_list(jwt) for jwt in status_lists.values()),
         *(entry.leafIndex + 1 for entry in catalog),
     )
     head = _head_covering(node, needed, wait)
-    entries = _log(node, _size_of(head), progress)
+    entries = _log(node, _size_of(head), progress, kept)
     tokens: dict[str, bytes] = {}
     proofs: dict[str, wire.ProofBundle] = {}
     for number, entry in enumerate(catalog, start=1):
@@ -156,6 +165,7 @@ def collect(
         proofs=proofs,
         revocations=revocations,
         snapshots=snapshots,
+        status_lists=status_lists,
         withheld=withheld,
         remembered=remembered,
         consistency=consistency,
@@ -189,6 +199,30 @@ def _size_of(document: bytes, *, member: str = "tree_size") -> int:
     return size
 
 
+def _status_lists(node: Node, withheld: list[Finding]) -> dict[int, str]:
+    """Return every status list by its number: they are numbered without a gap."""
+    found: dict[int, str] = {}
+    for number in range(MAX_STATUS_LISTS):
+        try:
+            found[number] = node.status_list(number)
+        except RtgfError as error:
+            if error.code in _TRY_AGAIN:
+                raise
+            if error.code is not Code.RTGF_NOT_FOUND:
+                told = f"the node does not show it: {error}"
+                withheld.append(Finding("revocations", f"status list {number}", told))
+            break
+    return found
+
+
+def _size_of_list(jwt: str) -> int:
+    """Return the size of the tree whose revocations a list reflects; 0 for what is no list."""
+    try:
+        return status_list.claims_of(jwt).treeSize
+    except RtgfError:
+        return 0
+
+
 def _head_covering(node: Node, needed: int, wait: Callable[[float], None]) -> bytes:
     """Return a head of at least `needed` leaves, or the last one when the node gets no further."""
     head = node.head()
@@ -200,9 +234,11 @@ def _head_covering(node: Node, needed: int, wait: Callable[[float], None]) -> by
     return head
 
 
-def _log(node: Node, size: int, progress: Progress) -> list[wire.LogEntry]:
+def _log(node: Node, size: int, progress: Progress, kept: EventFile | None) -> list[wire.LogEntry]:
     """Return the leaves 0 to `size` as the node lists them; fewer when it stops short."""
-    entries: list[wire.LogEntry] = []
+    entries = kept.read() if kept is not None else []
+    if entries:
+        progress(f"{len(entries)} events were read before")
     for _ in range(MAX_LOG_PAGES):
         if len(entries) >= size:
             break
@@ -210,5 +246,7 @@ def _log(node: Node, size: int, progress: Progress) -> list[wire.LogEntry]:
         if not page.entries:
             break
         entries += page.entries
+        if kept is not None:
+            kept.add(page.entries)
         progress(f"{len(entries)} of {size} events read")
     return entries[:size]

@@ -19,7 +19,10 @@ import httpx2
 import msgspec
 
 from rtgf_node import wire
+from rtgf_node.client_answers import decode, problem_of
+from rtgf_node.core.tiles import WIDTH, TilePath
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 
 T = TypeVar("T")
 Query = Mapping[str, str | int | None]
@@ -38,11 +41,7 @@ RETRY_PAUSES_SECONDS: Final = (0.2, 0.6)
 # A busy node says when to come back; a read waits at most so long, so many times.
 MAX_RETRY_AFTER_SECONDS: Final = 10.0
 MAX_BUSY_TRIES: Final = 10
-# Of an answer that is not a problem document, so much is shown.
-_EXCERPT_CHARS: Final = 200
 _BUSY: Final = frozenset({429, 503})
-
-_CODES: Final = {code.name: code for code in Code}
 
 
 class Node:
@@ -113,7 +112,7 @@ class Node:
 
     def ready(self) -> wire.ReadyAnswer:
         """`GET /readyz`: also when the node answers 503 because it is not ready."""
-        return _decode(self._get("/readyz", accept=frozenset({503})), wire.ReadyAnswer)
+        return decode(self._get("/readyz", accept=frozenset({503})), wire.ReadyAnswer)
 
     def catalog(
         self,
@@ -177,6 +176,14 @@ class Node:
         """`GET /revocations`: the signed list, or the part after `since`."""
         return self._get("/revocations", {"since": since, "type": type_})
 
+    def status_list(self, number: int) -> str:
+        """`GET /revocations/status-list/{number}`: a Token Status List as a signed JWT."""
+        return self._get(f"/revocations/status-list/{number}").decode("ascii", errors="replace")
+
+    def evidence(self, token: str) -> bytes:
+        """`GET /evidence/{token}`: all that is needed to judge a token offline."""
+        return self._get(f"/evidence/{_part(token)}")
+
     def head(self) -> bytes:
         """`GET /roots/latest`: the newest signed tree head."""
         return self._get("/roots/latest")
@@ -193,6 +200,18 @@ class Node:
     def log_page(self, since: int, *, limit: int = PAGE_ENTRIES) -> wire.LogPage:
         """`GET /transparency?since=&limit=`: leaves from `since` on."""
         return self._json("/transparency", wire.LogPage, {"since": since, "limit": limit})
+
+    def checkpoint(self) -> bytes:
+        """`GET /checkpoint`: the newest head as a signed note (C2SP tlog-checkpoint)."""
+        return self._get("/checkpoint")
+
+    def tile(self, level: int, index: int, *, width: int = WIDTH) -> bytes:
+        """`GET /tile/{level}/{index}`: hashes of the tree (C2SP tlog-tiles)."""
+        return self._get(f"/{TilePath(level, index, width)}")
+
+    def entry_bundle(self, index: int, *, width: int = WIDTH) -> bytes:
+        """`GET /tile/entries/{index}`: the leaves below a tile of level 0."""
+        return self._get(f"/{TilePath(None, index, width)}")
 
     def verify(self, request: wire.VerifyRequest) -> wire.VerifyAnswer:
         """`POST /verify`. It changes nothing, so it is tried again like a read."""
@@ -224,6 +243,10 @@ class Node:
         """`POST /admin/revoke`: all or nothing."""
         return self._post("/admin/revoke", request, wire.RevokeAnswer)
 
+    def resume_signing(self, request: wire.ResumeRequest) -> None:
+        """`POST /admin/log/resume`."""
+        self._post("/admin/log/resume", request, wire.Document)
+
     def status(self) -> wire.StatusAnswer:
         """`GET /admin/status`."""
         return self._json("/admin/status", wire.StatusAnswer)
@@ -232,15 +255,30 @@ class Node:
         """`GET /admin/keys`."""
         return self._json("/admin/keys", list[wire.KeyAnswer])
 
+    def decisions(
+        self, *, since: int = 0, limit: int = PAGE_ENTRIES, request_id: str | None = None
+    ) -> DecisionPage:
+        """`GET /admin/decisions`: a page of what was answered, after number `since`."""
+        query: Query = {"since": since, "limit": limit, "request_id": request_id}
+        return self._json("/admin/decisions", DecisionPage, query)
+
+    def decision_proof(self, seq: int) -> DecisionProof:
+        """`GET /admin/decisions/{seq}/proof`."""
+        return self._json(f"/admin/decisions/{seq}/proof", DecisionProof)
+
+    def restart_decisions(self, request: DecisionRestartRequest) -> wire.Document:
+        """`POST /admin/decisions/restart`."""
+        return self._post("/admin/decisions/restart", request, wire.Document)
+
     def push_snapshot(self, snapshot: bytes) -> wire.IntakeAnswer:
         """`POST /admin/snapshots`: hand in a signed snapshot as its authority wrote it."""
         answer = self._ask("POST", "/admin/snapshots", content=snapshot)
-        return _decode(answer, wire.IntakeAnswer)
+        return decode(answer, wire.IntakeAnswer)
 
     # --- how a request is made ------------------------------------------------------------------
 
     def _json(self, path: str, shape: type[T], query: Query | None = None) -> T:
-        return _decode(self._get(path, query), shape)
+        return decode(self._get(path, query), shape)
 
     def _get(
         self, path: str, query: Query | None = None, *, accept: frozenset[int] = frozenset()
@@ -257,7 +295,7 @@ class Node:
         read: bool = False,
     ) -> T:
         content = b"{}" if body is None else msgspec.json.encode(body)
-        return _decode(self._ask("POST", path, query=query, content=content, read=read), shape)
+        return decode(self._ask("POST", path, query=query, content=content, read=read), shape)
 
     def _ask(
         self,
@@ -320,7 +358,7 @@ class Node:
             retry_after = response.headers.get("retry-after")
         if 200 <= status < 300 or status in request.accept:
             return bytes(body)
-        problem = _problem(f"{self.url}{request.path}", status, bytes(body))
+        problem = problem_of(f"{self.url}{request.path}", status, bytes(body))
         if status in _BUSY and retry_after is not None and retry_after.isdecimal():
             seconds = min(float(retry_after), MAX_RETRY_AFTER_SECONDS)
             raise _BusyError(problem, retry_after=seconds)
@@ -363,37 +401,3 @@ def _tls(ca_file: Path, certificate: Path | None, key: Path | None) -> ssl.SSLCo
             Code.RTGF_CONFIG_INVALID, f"the TLS files ({files}) cannot be used: {error}"
         ) from error
     return context
-
-
-def _decode(data: bytes, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(data, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RtgfError(
-            Code.RTGF_INTERNAL, f"the node's answer is not a {shape}: {error}"
-        ) from error
-
-
-def _problem(url: str, status: int, body: bytes) -> RtgfError:
-    """Return the failure that a problem answer (RFC 9457) states."""
-    try:
-        problem = msgspec.json.decode(body, type=wire.Problem)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = body.decode("utf-8", errors="replace")[:_EXCERPT_CHARS]
-        return RtgfError(Code.RTGF_INTERNAL, f"{url} answered {status}: {text!r}")
-    code = _CODES.get(problem.code)
-    if code is None:
-        return RtgfError(
-            Code.RTGF_INTERNAL, f"{url} answered {status} {problem.code}: {problem.detail}"
-        )
-    causes = [_cause(entry) for entry in problem.errors]
-    pointer = None
-    if causes and (causes[0].code, causes[0].detail) == (code, problem.detail):
-        # The failure itself, with its place; what follows is inside it.
-        pointer = causes.pop(0).pointer
-    return RtgfError(code, problem.detail, pointer=pointer, causes=tuple(causes))
-
-
-def _cause(entry: wire.ProblemDetail) -> RtgfError:
-    code = _CODES.get(entry.code, Code.RTGF_INTERNAL)
-    return RtgfError(code, entry.detail, pointer=entry.pointer)

@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rtgf_node.core import note
+from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.settings import Config, DatasetConfig, FetchConfig
+from rtgf_node.settings import Config, DatasetConfig, FetchConfig, RemoteConfig
 
 MAX_FILE_BYTES = 1 << 20  # a thousand sources with their datasets are a tenth of it
 ENVIRONMENT_PREFIX = "RTGF_"
@@ -283,10 +285,14 @@ def _check(config: Config, places: _Places) -> None:
         _check_uri(source.uri, f"{place}.uri", config.fetch, places)
     for index, dataset in enumerate(config.dataset):
         _check_dataset(dataset, f"dataset[{index}]", config.fetch, places)
+    _check_witnesses(config, places)
     tables = (
         ("authority", "did", [item.did for item in config.authority]),
         ("source", "name", [item.name for item in config.source]),
         ("dataset", "name", [item.name for item in config.dataset]),
+        ("witness", "name", [item.name for item in config.witness]),
+        ("witnessed_log", "origin", [item.origin for item in config.witnessed_log]),
+        ("peer_log", "name", [item.name for item in config.peer_log]),
         ("role", "uri", [item.uri for item in config.role]),
     )
     for table, field, values in tables:
@@ -315,6 +321,35 @@ def _check_dataset(dataset: DatasetConfig, place: str, fetch: FetchConfig, place
     for setting, uri in settings.items():
         if uri is not None:
             _check_uri(uri, setting, fetch, places)
+
+
+def _check_witnesses(config: Config, places: _Places) -> None:
+    """Refuse verifier keys that are none, a quorum that cannot be met, hosts that are not asked."""
+    asked: list[tuple[str, RemoteConfig]]
+    asked = [(f"witness[{index}]", item) for index, item in enumerate(config.witness)]
+    asked += [(f"peer_log[{index}]", item) for index, item in enumerate(config.peer_log)]
+    for place, item in asked:
+        _check_uri(item.url, f"{place}.url", config.fetch, places)
+        _check_key(item.verifier_key, f"{place}.verifier_key", places)
+    for index, log in enumerate(config.witnessed_log):
+        for key in log.verifier_keys:
+            _check_key(key, f"witnessed_log[{index}].verifier_keys", places)
+    try:
+        WitnessPolicy.of([item.verifier_key for item in config.witness], config.log.witness_quorum)
+    except RtgfError as error:
+        _refuse(f"log.witness_quorum: {error.detail}", places.pointer("log.witness_quorum"))
+    if config.log.witness_mode == "closed" and not config.witness:
+        _refuse(
+            "log.witness_mode: closed needs a [[witness]], or no head is ever shown",
+            places.pointer("log.witness_mode"),
+        )
+
+
+def _check_key(text: str, setting: str, places: _Places) -> None:
+    try:
+        note.parse_key(text)
+    except RtgfError as error:
+        _refuse(f"{setting}: {error.detail}", places.pointer(setting))
 
 
 def _check_uri(uri: str, setting: str, fetch: FetchConfig, places: _Places) -> None:

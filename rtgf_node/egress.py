@@ -52,6 +52,14 @@ class Fetched(NamedTuple):
     last_modified: str | None
 
 
+class Answered(NamedTuple):
+    """An answer of any status, whole. `media_type` is in lower case, without parameters."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
 class _Answer(NamedTuple):
     """A 200 or 304 as it came, still compressed."""
 
@@ -121,6 +129,52 @@ class Egress:
             _validator(answer.headers.get(b"etag")),
             _validator(answer.headers.get(b"last-modified")),
         )
+
+    async def ask(self, uri: str) -> Answered:
+        """Return what a GET is answered with, whatever its status; tried once, no redirects.
+
+        Raises:
+          RtgfError: RTGF_SANCTIONS_FETCH_FAILED if there is no complete answer in time.
+        """
+        return await self._once("GET", uri, None, [])
+
+    async def post(
+        self, uri: str, body: bytes, *, content_type: str = "text/plain; charset=utf-8"
+    ) -> Answered:
+        """Return what a POST is answered with, whatever its status; tried once, no redirects.
+
+        Raises:
+          RtgfError: RTGF_SANCTIONS_FETCH_FAILED if there is no complete answer in time.
+        """
+        headers = [
+            (b"Content-Type", content_type.encode("ascii")),
+            (b"Content-Length", str(len(body)).encode("ascii")),
+        ]
+        return await self._once("POST", uri, body, headers)
+
+    async def _once(
+        self, method: str, uri: str, body: bytes | None, headers: list[tuple[bytes, bytes]]
+    ) -> Answered:
+        target = self._checked_target(uri)
+        sent = [(b"User-Agent", b"rtgf-node"), (b"Accept-Encoding", b"identity"), *headers]
+        try:
+            with trio.fail_after(self._config.timeout_seconds):
+                async with (
+                    httpcore2.AsyncConnectionPool(
+                        ssl_context=self._tls, network_backend=self._network, max_connections=1
+                    ) as pool,
+                    pool.stream(method, target, headers=sent, content=body) as response,
+                ):
+                    told = {name.lower(): text.decode("latin-1") for name, text in response.headers}
+                    media_type = told.get(b"content-type", "").partition(";")[0].strip().lower()
+                    answer = await self._read_bounded(response, told, uri)
+                    return Answered(response.status, media_type, answer)
+        except trio.TooSlowError:
+            reason = f"no complete answer within {self._config.timeout_seconds:g} seconds"
+        except (TransientError, httpcore2.NetworkError, httpcore2.TimeoutException,
+                httpcore2.ProtocolError) as error:  # fmt: skip
+            reason = _reason(error, uri)
+        raise _failed(f"{_shown(uri)}: {reason}")
 
     async def _try(self, uri: str, conditions: list[tuple[bytes, bytes]]) -> _Answer:
         causes: list[RtgfError] = []

@@ -150,6 +150,11 @@ class RtgfError(Exception):
         self.pointer = pointer
         self.causes = causes
 
+    @property
+    def sentence(self) -> str:
+        """Place and detail in one line, for where the code stands beside it."""
+        return f"at {self.pointer}: {self.detail}" if self.pointer else self.detail
+
     def __str__(self) -> str:
         """Return one line: code, place, detail."""
         where = f" at {self.pointer}" if self.pointer else ""

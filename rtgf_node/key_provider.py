@@ -26,9 +26,11 @@ from rtgf_node.core import identifiers, times
 from rtgf_node.core.keys import PublicKey, Signer
 from rtgf_node.errors import Code, RtgfError
 
-Purpose: TypeAlias = Literal["token", "log", "status", "receipt", "notify", "authority", "root"]
+Purpose: TypeAlias = Literal[
+    "token", "log", "status", "receipt", "notify", "witness", "authority", "root"
+]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
-ONLINE: Final[tuple[Purpose, ...]] = ("token", "log", "status", "receipt", "notify")
+ONLINE: Final[tuple[Purpose, ...]] = ("token", "log", "status", "receipt", "notify", "witness")
 """The purposes of the keys a node holds. The root and the authorities have stores of their own."""
 
 LIFETIME_SECONDS: Final = 97 * 86_400

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from rtgf_node import __version__, key_files, telemetry
+from rtgf_node import neighbours as neighbourhood
 from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.dataset_intake import DatasetIntake
@@ -31,6 +32,7 @@ from rtgf_node.api import listeners
 from rtgf_node.api.access import Access
 from rtgf_node.api.app import build_app
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound, ServerTls
 from rtgf_node.api.metrics import build_app as metrics_app
@@ -41,8 +43,10 @@ from rtgf_node.core.keys import KeySet
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.head_guard import HeadGuard
 from rtgf_node.key_files import KeyFiles
 from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.readiness import Readiness
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine
@@ -54,6 +58,9 @@ log = structlog.get_logger(__name__)
 
 LOG_WAITING = 1024
 """Commands that may wait for the log: a tenth of a second at what it commits."""
+
+STATUS_LISTS = "/revocations/status-list"
+"""Where the status lists are read, each under its number; their URIs stand in every token."""
 
 WAITING = 64
 """Requests that may wait for any other actor: what it does is rare, slow, or both."""
@@ -112,12 +119,14 @@ class Node:
             replicator=replicator,
             reader=store.log,
             signer=provider.signer("log"),
+            guard=HeadGuard(config.log.guard_file),
             origin=config.log_origin(),
             clock=clock,
             client_id=f"node:{secrets.token_hex(8)}",
             batch_max=config.log.batch_max,
             head_every_seconds=config.log.head_every_seconds,
             metrics=metrics,
+            contradiction=_contradiction(store),
         )
         registry = RegistryActor(
             boxes["registry"],
@@ -133,6 +142,7 @@ class Node:
             log=boxes["log"],
             store=store,
             signer=provider.signer("status"),
+            status_lists_uri=f"{url}{STATUS_LISTS}",
             clock=clock,
             metrics=metrics,
         )
@@ -140,6 +150,7 @@ class Node:
             boxes["verifier"],
             replicator=replicator,
             store=store,
+            may_answer=lambda: log_actor.forked is None,
             origin=config.log_origin(),
             required=config.verify.required,
             max_age_seconds={one.name: one.max_age_seconds for one in config.dataset},
@@ -158,7 +169,7 @@ class Node:
                 issuer=config.node.issuer,
                 kid=provider.signer("token").kid,
                 log_url=url,
-                status_list_uri=f"{url}/revocations/status-list/0",
+                status_lists_uri=f"{url}{STATUS_LISTS}",
             ),
             signer=provider.signer("token"),
             keep_divergent_in=config.node.data_dir / "divergent",
@@ -171,7 +182,9 @@ class Node:
             snapshots=SnapshotIntake(
                 registry=boxes["registry"],
                 egress=egress,
+                store=store,
                 authorities=_pinned(config),
+                places={one.did: one.jurisdictions for one in config.authority},
                 max_ttl_sec=config.compiler.max_ttl_sec,
                 clock=clock,
                 metrics=metrics,
@@ -186,14 +199,38 @@ class Node:
             source_configs=config.source,
             dataset_configs=config.dataset,
         )
+        self._decisions = decisions = DecisionLog(
+            store,
+            config=config.decisions,
+            log=boxes["log"],
+            chain=config.node.issuer,
+            actor=config.log_origin(),
+            clock=clock,
+            figures=metrics.decisions,
+        )
+        neighbours = neighbourhood.meet(
+            config,
+            log=boxes["log"],
+            replicator=replicator,
+            store=store,
+            provider=provider,
+            files=files,
+            clock=clock,
+            metrics=metrics,
+        )
+        if neighbours.mailbox is not None:
+            boxes["witness"] = neighbours.mailbox
         self._supervisor = Supervisor(
             [
                 Child("log", log_actor.run),
+                *neighbours.children(),
                 Child("registry", registry.run),
                 Child("revocation", revocation.run),
                 Child("verifier", verifier.run),
                 Child("compiler", compiler.run),
                 Child("fetcher", fetcher.run),
+                # Stopped first: its last root goes into the log.
+                Child("decisions", decisions.run),
             ],
             Restarts(),
         )
@@ -205,6 +242,8 @@ class Node:
             mailboxes=tuple(boxes.values()),
             log=log_actor,
             verifier=verifier,
+            decisions=decisions,
+            neighbours=neighbours,
             fetcher=fetcher,
         )
         metrics.watch([box.statistics for box in boxes.values()], self._supervisor.statistics)
@@ -219,17 +258,28 @@ class Node:
             fetcher=boxes["fetcher"],
             compiler=boxes["compiler"],
             revocation=boxes["revocation"],
+            log=boxes["log"],
+            witness=neighbours.mailbox,
+            witness_key=neighbours.verifier_key,
+            heads=ShownHeads(store, neighbours.policy, config.log.witness_mode),
+            decisions=decisions,
             readiness=readiness.ready,
             status=readiness.status,
         )
 
     async def run(self, *, task_status: trio.TaskStatus[Bound]) -> None:
         """Start everything in order, say so, and run until told to stop."""
-        async with trio.open_nursery() as nursery:
+        async with self._decisions, trio.open_nursery() as nursery:
             nursery.start_soon(self._end_with_the_store)
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._metrics.measure_lag)
-            config = self._config
+            await self._answer_until_told(task_status)
+            nursery.cancel_scope.cancel()
+
+    async def _answer_until_told(self, task_status: trio.TaskStatus[Bound]) -> None:
+        """Open the doors; at the signal close them, and return when what was asked is answered."""
+        config = self._config
+        async with trio.open_nursery() as nursery:
             if config.metrics.bind:
                 scraped = metrics_app(self._metrics)
                 await nursery.start(
@@ -279,6 +329,11 @@ def _check_head(store: Store, files: KeyFiles, now: int) -> None:
         tree_head.verify(
             head, KeySet.from_jwks(parse(files.jwks)), max(now, times.parse(head.issued_at))
         )
+
+
+def _contradiction(store: Store) -> str | None:
+    """Return what was found before and still stops the signing."""
+    return next((row.detail for row in store.gossip.open_findings() if row.halts), None)
 
 
 async def _wait_stop_signal(tls: ServerTls) -> None:

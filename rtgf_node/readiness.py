@@ -14,6 +14,8 @@ from rtgf_node.core import times, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.tree_head import TreeHead
+from rtgf_node.neighbours import Neighbours
+from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.wire import ActorStatus, Check, DatasetStatus, ReadyAnswer, StatusAnswer
@@ -32,6 +34,8 @@ class Readiness(NamedTuple):
     mailboxes: tuple[Mailbox, ...]
     log: LogActor
     verifier: VerifierActor
+    decisions: DecisionLog
+    neighbours: Neighbours
     fetcher: FetcherActor
 
     def ready(self) -> ReadyAnswer:
@@ -44,14 +48,17 @@ class Readiness(NamedTuple):
         head = self._head()
         age = self.clock.now() - times.parse(head.issued_at) if head is not None else None
         limit = HEAD_PERIODS * self.config.log.head_every_seconds
+        words = f"newest signed head is {age} s old" if age is not None else "no signed head yet"
+        log_words = self.log.forked or words
         needed = [
             Check("actors", not stopped, f"not running: {', '.join(stopped)}" if stopped else ""),
-            Check(
-                "log",
-                age is not None and age <= limit,
-                f"newest signed head is {age} s old" if age is not None else "no signed head yet",
-            ),
+            Check("log", self.log.forked is None and age is not None and age <= limit, log_words),
             Check("verifier", self.verifier.ready, "memory loaded, revocation state fresh"),
+            Check(
+                "decisions",
+                self.decisions.fault is None,
+                self.decisions.fault or f"recorded, {self.config.decisions.mode}",
+            ),
             Check("intake", self.log.halted is None, self.log.halted or "open"),
         ]
         wanted = [
@@ -68,6 +75,7 @@ class Readiness(NamedTuple):
             for name, reason in sorted(self.fetcher.quarantined.items())
             if f"dataset:{name}" not in held
         ]
+        wanted += self.neighbours.checks()
         state = "ready"
         if not all(check.ok for check in wanted) or not needed[-1].ok:
             state = "degraded"

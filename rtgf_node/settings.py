@@ -21,6 +21,12 @@ WholeSeconds: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Did: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^did:web:[A-Za-z0-9.%:_-]{1,200}$")]
+Jurisdiction: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
+HttpsUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")]
+KeyName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\s+]{1,255}$")]
+VerifierKey: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44,48}$")
+]
 Share: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$")]
 
 
@@ -82,13 +88,25 @@ class LogConfig(Section, frozen=True):
 
     origin: Annotated[str, msgspec.Meta(pattern=r"^[^\s+]{1,255}$")] | None = None
     head_every_seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] = 300.0
+    guard_file: Path = Path("guard/last_signed_head.json")
+    witness_mode: Literal["open", "closed"] = "open"
+    witness_quorum: Annotated[int, msgspec.Meta(ge=1, le=99)] | None = None
+    gossip_every_seconds: Seconds = 60.0
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 256
+
+
+class DecisionsConfig(Section, frozen=True):
+    """`[decisions]`: how the answers to `/verify` and `/evaluate` are kept as evidence."""
+
+    mode: Literal["durable", "batched", "off"] = "batched"
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+    flush_every_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 1.0
+    root_every_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
 
 
 class CompilerConfig(Section, frozen=True):
     """`[compiler]`: the builds."""
 
-    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     timeout_seconds: Seconds = 300.0
     max_ttl_sec: WholeSeconds = 86_400
 
@@ -128,6 +146,7 @@ class AuthorityConfig(Section, frozen=True):
 
     did: Did
     jwks_file: Path
+    jurisdictions: tuple[Jurisdiction, ...] = ()
 
 
 class SourceConfig(Section, frozen=True):
@@ -161,6 +180,39 @@ class DatasetConfig(Section, frozen=True):
         return dict(self.uris) if self.uri is None else {"": self.uri}
 
 
+class WitnessingConfig(Section, frozen=True):
+    """`[witnessing]`: this node as a witness of other logs, under its own witness key."""
+
+    enabled: bool = False
+    name: KeyName | None = None
+
+
+class RemoteConfig(Section, frozen=True):
+    """What is known of another node or witness: where it is, and the key it signs with."""
+
+    name: Name
+    url: HttpsUrl
+    verifier_key: VerifierKey
+    ca_file: Path | None = None
+
+
+class WitnessConfig(RemoteConfig, frozen=True):
+    """`[[witness]]`: who is asked to cosign the heads of this log."""
+
+
+class WitnessedLogConfig(Section, frozen=True):
+    """`[[witnessed_log]]`: a log whose checkpoints this node cosigns, and that log's keys."""
+
+    origin: Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f]{1,255}$")]
+    verifier_keys: Annotated[tuple[VerifierKey, ...], msgspec.Meta(min_length=1)]
+
+
+class PeerLogConfig(RemoteConfig, frozen=True):
+    """`[[peer_log]]`: another node, whose heads are compared with what was seen before."""
+
+    halt: bool = True
+
+
 class RoleConfig(Section, frozen=True):
     """`[[role]]`: what the holder of the certificate with this SAN URI may do."""
 
@@ -188,16 +240,26 @@ class Config(Section, frozen=True):
     metrics: MetricsConfig = MetricsConfig()
     keys: KeysConfig = KeysConfig()
     log: LogConfig = LogConfig()
+    decisions: DecisionsConfig = DecisionsConfig()
     compiler: CompilerConfig = CompilerConfig()
     verify: VerifyConfig = VerifyConfig()
     limits: LimitsConfig = LimitsConfig()
     fetch: FetchConfig = FetchConfig()
+    witnessing: WitnessingConfig = WitnessingConfig()
     client: ClientConfig = ClientConfig()
     authority: tuple[AuthorityConfig, ...] = ()
     source: tuple[SourceConfig, ...] = ()
     dataset: tuple[DatasetConfig, ...] = ()
+    witness: tuple[WitnessConfig, ...] = ()
+    witnessed_log: tuple[WitnessedLogConfig, ...] = ()
+    peer_log: tuple[PeerLogConfig, ...] = ()
     role: tuple[RoleConfig, ...] = ()
 
     def log_origin(self) -> str:
         """Return the log's name: as configured, else the public URL without its scheme."""
         return self.log.origin or self.node.public_url.removeprefix("https://").rstrip("/")
+
+    def witness_name(self) -> str:
+        """Return what this node is called as a witness, else the public URL's host and path."""
+        url = self.node.public_url.removeprefix("https://").rstrip("/")
+        return self.witnessing.name or f"{url}/witness"

@@ -28,6 +28,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rtgf_node import __version__
+from rtgf_node.decision_figures import DecisionFigures
+from rtgf_node.neighbour_figures import NeighbourFigures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -248,6 +250,8 @@ class Metrics:
         self.token_revocation_stale = counter(
             "rtgf_token_revocation_stale_total", "Answers withheld for stale revocation state."
         )
+        self.decisions = DecisionFigures(registry)
+        self.neighbours = NeighbourFigures(registry)
         # Keys and revocation.
         self.kid_unknown = counter("rtgf_kid_unknown_total", "Signatures by unknown keys.")
         self.key_rotations = counter("rtgf_key_rotation_events_total", "Key rotations.")

@@ -115,8 +115,9 @@ class EvaluateRequest(Body, frozen=True):
 
 
 class EvaluateAnswer(Answer, frozen=True):
-    """The decision, why, and the trace whose digest is given."""
+    """The decision, the token it was made by, why, and the trace whose digest is given."""
 
+    token: str
     decision: str
     error: bool
     reasons: list[str]
@@ -297,6 +298,12 @@ class BuildAnswer(Answer, frozen=True):
     code: str | None = None
     detail: str | None = None
     causes: list[Document] = []
+
+
+class ResumeRequest(Body, frozen=True):
+    """`POST /admin/log/resume`: sign from this store although the guard says otherwise, and why."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
 # --- status -------------------------------------------------------------------------------------

@@ -12,14 +12,19 @@ from tests.nodes import TestNode
 from tests.worlds import Identity
 
 
-def pinned(folder: Path, *authorities: Identity) -> str:
-    """Write the authorities' keys into `folder` and return the settings that pin them."""
+def pinned(folder: Path, *authorities: Identity, own: bool = False) -> str:
+    """Write the authorities' keys into `folder` and return the settings that pin them.
+
+    With `own`, each for the place that its name says; else for those that nobody is pinned for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tables = []
     for one in authorities:
         file = folder / f"{one.did.removeprefix('did:web:')}.json"
         file.write_bytes(canonical_json.canonical_bytes(one.keys.to_jwks()))
-        tables.append(f'\n[[authority]]\ndid = "{one.did}"\njwks_file = "{file}"\n')
+        place = one.did.split(".")[1].upper()
+        places = f'jurisdictions = ["{place}"]\n' if own else ""
+        tables.append(f'\n[[authority]]\ndid = "{one.did}"\njwks_file = "{file}"\n{places}')
     return "".join(tables)
 
 

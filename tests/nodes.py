@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import socket
+import sqlite3
 import ssl
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -237,6 +241,27 @@ class TestNode:
                     return _reply(response)
             except (http.client.BadStatusLine, ConnectionError, ssl.SSLEOFError):
                 return None
+
+    def cli(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run `rtgf` in the node's folder, as its operator does."""
+        environ = {name: value for name, value in os.environ.items() if name[:5] != "RTGF_"}
+        return subprocess.run(
+            [sys.executable, "-m", "rtgf_node", *map(str, arguments)],
+            cwd=self.folder,
+            env={**environ, "PYTHONPATH": str(CONTEXTS.parents[2])},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=3 * PATIENCE_SECONDS,
+        )
+
+    def tamper(self, edit: Callable[[sqlite3.Connection], object]) -> None:
+        """Edit the stopped node's database, past the triggers that stop mistakes."""
+        with closing(sqlite3.connect(self.database)) as conn:
+            for (trigger,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+                conn.execute(f"DROP TRIGGER {trigger}")
+            edit(conn)
+            conn.commit()
 
     def metrics(self) -> str:
         """Return what the metrics listener says."""

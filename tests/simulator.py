@@ -22,8 +22,8 @@ import struct
 import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
@@ -94,6 +94,7 @@ class Asked:
     path: str
     headers: Mapping[str, str]
     at: float
+    body: bytes = b""
 
 
 class Simulator:
@@ -124,6 +125,7 @@ class Simulator:
         self.connected: list[str] = []
         self.network = MemoryNetwork(self._accept)
         self._routes: dict[str, deque[Answer]] = {}
+        self._handlers: dict[str, Callable[[Asked], Answer]] = {}
         self._certificate_hosts = self.hosts if certificate_hosts is None else certificate_hosts
         self._certificate_age_days = certificate_age_days
 
@@ -155,6 +157,10 @@ class Simulator:
     def script(self, path: str, *answers: Answer) -> None:
         """Answer `path` with these one after the other, and with the last for ever."""
         self._routes[path] = deque(answers)
+
+    def handle(self, path: str, handler: Callable[[Asked], Answer]) -> None:
+        """Answer `path`, whatever its query, with what `handler` makes of each request."""
+        self._handlers[path] = handler
 
     def fail(self, path: str, *, times: int, status: int = 503, fault: Fault = Fault.NONE) -> None:
         """Fail `times` times before `path` answers as it would now."""
@@ -235,6 +241,9 @@ class Simulator:
     async def _give(self, stream: trio.abc.Stream, asked: Asked) -> None:
         answers = self._routes.get(asked.path, deque([Answer(status=404)]))
         answer = answers.popleft() if len(answers) > 1 else answers[0]
+        handler = self._handlers.get(asked.path.partition("?")[0])
+        if handler is not None:
+            answer = handler(asked)
         if answer.is_known(asked):
             await stream.send_all(answer.head(status=304, framing={}))
             return
@@ -289,6 +298,7 @@ class Simulator:
 async def _read_request(stream: trio.abc.Stream) -> Asked | None:
     parser = h11.Connection(h11.SERVER)
     asked: Asked | None = None
+    body = b""
     while True:
         event = parser.next_event()
         if event is h11.NEED_DATA:
@@ -298,8 +308,10 @@ async def _read_request(stream: trio.abc.Stream) -> Asked | None:
             asked = Asked(
                 event.method.decode(), event.target.decode(), headers, trio.current_time()
             )
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
-            return asked
+            return None if asked is None else replace(asked, body=body)
         elif isinstance(event, h11.ConnectionClosed):
             return None
 

@@ -247,3 +247,32 @@ def test_host_and_port():
     for wrong in ("", "80", ":80", "a:b", "a:70000", "::1"):
         with pytest.raises(RtgfError):
             host_and_port(wrong)
+
+
+KEY_OF_IT = "witness.example.org+b8a2cf20+BFLN3yikSfFkVAJtrnh/CiY3Zozkoy7clp+P7XB28qUN"
+OTHER_KEY = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
+ONE_WITNESS = f'[[witness]]\nname = "w"\nurl = "https://w.example"\nverifier_key = "{KEY_OF_IT}"\n'
+WITNESS = f'[fetch]\nallowed_hosts = ["w.example"]\n{ONE_WITNESS}'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[log]\nwitness_mode = "closed"\n', "closed needs a [[witness]]"),
+        (WITNESS + "[log]\nwitness_quorum = 2\n", "2 cosignatures are wanted, and there are 1"),
+        (WITNESS.replace("https://w.example", "https://x.example"), "not in fetch.allowed_hosts"),
+        (WITNESS.replace("b8a2cf20", "b8a2cf21"), "does not have the hash"),
+        (WITNESS + ONE_WITNESS.replace(KEY_OF_IT, OTHER_KEY), "stands there twice"),
+        (WITNESS + ONE_WITNESS.replace('"w"', '"v"'), "the same key"),
+        ('[[witnessed_log]]\norigin = "l"\nverifier_keys = []\n', "length >= 1"),
+        ('[[witnessed_log]]\norigin = "l"\nverifier_keys = ["l+b8a2cf20+BFLN"]\n', "verifier_keys"),
+    ],
+)
+def test_witnesses_that_cannot_work_stop_the_start(write, text: str, says: str):
+    assert says in refusal(write(text)).detail
+
+
+def test_a_witness_and_its_quorum_are_taken(write):
+    config = load(write(WITNESS + '[log]\nwitness_mode = "closed"\nwitness_quorum = 1\n'), {})
+    assert config.witness[0].name == "w"
+    assert config.witness_name() == "a.example/witness"

@@ -56,6 +56,7 @@ def test_keys_survive_a_restart(provider, folder):
         "receipt-2026-11-004.key",
         "status-2026-11-003.key",
         "token-2026-11-001.key",
+        "witness-2026-11-006.key",
     ]
 
 

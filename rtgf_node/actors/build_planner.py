@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 from rtgf_node import __version__
 from rtgf_node.actors.messages import Compile
 from rtgf_node.build_worker import encode_request
-from rtgf_node.core import digests, manifest, snapshot, times, tokens
+from rtgf_node.core import digests, manifest, snapshot, status_list, times, tokens
 from rtgf_node.core.build import scope_hash
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.snapshot import EvidenceSource, Snapshot
 from rtgf_node.core.tokens import SCHEMA_VERSION, Token
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.replication.commands import STATUS_LIST
 from rtgf_node.store import Store
 from rtgf_node.store.intake_store import DatasetRow
 from rtgf_node.store.registry_store import Issued
@@ -64,7 +63,7 @@ class Planner:
         issuer: str,
         kid: str,
         log_url: str,
-        status_list_uri: str,
+        status_lists_uri: str,
     ) -> None:
         self._store = store
         self._library = library
@@ -72,7 +71,7 @@ class Planner:
         self._issuer = issuer
         self._kid = kid
         self._log_url = log_url
-        self._status_list_uri = status_list_uri
+        self._status_lists_uri = status_lists_uri
 
     def plan(self, request: Compile, now: int) -> Work:
         """Return what is due of what `request` asks for.
@@ -85,17 +84,13 @@ class Planner:
         used: dict[str, DatasetRow] = {}
         rmts: dict[tuple[str, str], Token | None] = {}
         targets: list[Document] = []
-        index = self._store.registry.next_status_index(STATUS_LIST)
         for (place, domain), (entry, _) in sorted(held.items()):
             lists = self._lists(entry, datasets)
             used |= {row.name: row for row in lists}
             scope = scope_hash([entry], [row.content_sha256 for row in lists], self._library.digest)
             current = self._current("RMT", place, domain)
             if self._due(current, entry, scope, now):
-                targets.append(
-                    self._target("RMT", "jurisdiction", place, domain, entry.version, index)
-                )
-                index += 1
+                targets.append(self._target("RMT", "jurisdiction", place, domain, entry.version))
                 rmts[place, domain] = None
             else:
                 rmts[place, domain] = self._live(current)
@@ -105,7 +100,10 @@ class Planner:
                 if domain != other or a == b:
                     continue
                 corridor = f"{a}-{b}"
-                if not self._corridor_due(corridor, domain, left, right, now):
+                rests_on = digests.of_documents(
+                    [held[place, domain][0].policy_snapshot_hash for place in (a, b)]
+                )
+                if not self._corridor_due(corridor, domain, left, right, rests_on, now):
                     continue
                 if (left is None and (a, domain) not in _built(targets)) or (
                     right is None and (b, domain) not in _built(targets)
@@ -114,14 +112,36 @@ class Planner:
                 version = max(
                     (held[a, domain][0].version, held[b, domain][0].version), key=_numbers
                 )
-                targets.append(self._target("IMT", "corridor", corridor, domain, version, index))
-                index += 1
+                targets.append(self._target("IMT", "corridor", corridor, domain, version))
                 for side in (left, right):
                     if side is not None:
                         issued = self._store.registry.token(side.token_id)
                         assert issued is not None
                         parents[side.token_id] = issued
-        return self._work(held, used, targets, parents, now)
+        number = self._reserve(targets)
+        return self._work(held, used, targets, parents, number, now)
+
+    def _reserve(self, targets: list[Document]) -> int:
+        """Give each target its place in a status list and return the list's number.
+
+        A build's tokens are all in one list: the newest, or the next where that has not the room
+        or where its tokens name another address, because this node has moved since.
+        """
+        registry = self._store.registry
+        number = registry.last_status_list()
+        first = registry.next_status_index(number)
+        held = registry.first_of_status_list(number)
+        if first + len(targets) > status_list.ENTRIES or (
+            held is not None
+            and tokens.parse(held.token.body).revocation.status_list.uri != self._list_uri(number)
+        ):
+            number, first = number + 1, 0
+        for index, target in enumerate(targets, start=first):
+            target["status_idx"] = index
+        return number
+
+    def _list_uri(self, number: int) -> str:
+        return f"{self._status_lists_uri}/{number}"
 
     def _snapshots(
         self, request: Compile, now: int
@@ -181,11 +201,17 @@ class Planner:
     def _due(self, current: Token | None, entry: Snapshot, scope: str, now: int) -> bool:
         if current is None:
             return True
-        if current.policy_snapshot_hash == entry.policy_snapshot_hash and (
-            self._live(current) is None
-        ):
+        if self._kept_back(current, entry.policy_snapshot_hash):
             return False
         return current.scope_hash != scope or current.exp < now
+
+    def _kept_back(self, current: Token | None, snapshot_hash: str) -> bool:
+        """Tell whether the rules of just these snapshots were withdrawn on purpose."""
+        return (
+            current is not None
+            and self._live(current) is None
+            and current.policy_snapshot_hash == snapshot_hash
+        )
 
     def _live(self, current: Token | None) -> Token | None:
         if current is None or self._store.revocation.status(current.token_id) != "valid":
@@ -193,20 +219,26 @@ class Planner:
         return current
 
     def _corridor_due(
-        self, corridor: str, domain: str, left: Token | None, right: Token | None, now: int
+        self,
+        corridor: str,
+        domain: str,
+        left: Token | None,
+        right: Token | None,
+        rests_on: str,
+        now: int,
     ) -> bool:
+        current = self._current("IMT", corridor, domain)
+        if self._kept_back(current, rests_on):
+            return False
         if left is None or right is None:
             return True
-        current = self._current("IMT", corridor, domain)
         return (
             current is None
             or set(current.derived_from) != {left.token_id, right.token_id}
             or current.exp < now
         )
 
-    def _target(
-        self, type_: str, member: str, place: str, domain: str, version: str, index: int
-    ) -> Document:
+    def _target(self, type_: str, member: str, place: str, domain: str, version: str) -> Document:
         issues = [
             issued.token.issue
             for issued in self._store.registry.versions(type_, place, domain)
@@ -217,7 +249,6 @@ class Planner:
             member: place,
             "domain": domain,
             "issue": max(issues, default=0) + 1,
-            "status_idx": index,
         }
 
     def _work(
@@ -226,6 +257,7 @@ class Planner:
         used: Mapping[str, DatasetRow],
         targets: list[Document],
         parents: Mapping[str, Issued],
+        number: int,
         now: int,
     ) -> Work:
         head = self._store.log
@@ -247,7 +279,7 @@ class Planner:
                 "root_hash": f"sha256:{head.root().hex()}",
             },
             "transparency_log": self._log_url,
-            "status_list_uri": self._status_list_uri,
+            "status_list_uri": self._list_uri(number),
             "snapshots": [
                 {"id": entry.id, "policy_snapshot_hash": entry.policy_snapshot_hash}
                 for place, (entry, _) in sorted(held.items())

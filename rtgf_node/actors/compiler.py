@@ -7,6 +7,7 @@ nothing but its record.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from pathlib import Path
 
@@ -110,10 +111,6 @@ class CompilerActor:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled; a build under way is cancelled with it."""
-        if self._running is not None:
-            lost = RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
-            self._failed(self._running, lost)
-            self._running = None
         async with trio.open_nursery() as nursery:
             task_status.started()
             async for envelope in self._mailbox:
@@ -131,7 +128,12 @@ class CompilerActor:
             raise RtgfError(
                 Code.RTGF_CONFLICT, f"build {self._running.build_id} is running; ask again after it"
             )
-        work = self._planner.plan(request, self._clock.now())
+        try:
+            work = self._planner.plan(request, self._clock.now())
+        except RtgfError as error:
+            self._metrics.build_done(0.0, error.code.name)
+            await self._record(error, subject="plan", digest="")
+            raise
         build = _Build(work.build_id, self._clock)
         self._builds[work.build_id] = build
         self._builds.move_to_end(work.build_id)
@@ -153,8 +155,8 @@ class CompilerActor:
     async def _build(self, build: _Build, work: Work, request: Compile) -> None:
         started = trio.current_time()
         try:
-            with trio.fail_after(self._timeout):
-                await self._run_stages(build, work, request)
+            with trio.fail_after(self._timeout) as limit:
+                await self._run_stages(build, work, request, limit)
         except RtgfError as error:
             self._failed(build, error)
         except trio.TooSlowError:
@@ -166,20 +168,25 @@ class CompilerActor:
             )
         finally:
             self._running = None
+            if build.state == "running":
+                # Nobody may wait for ever for a build that a crash ended.
+                self._failed(
+                    build, RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
+                )
             self._metrics.build_done(
                 trio.current_time() - started, build.error.code.name if build.error else None
             )
         if build.error is not None:
-            await self._registry.ask(
-                RecordRefusal(
-                    code=build.error.code.name,
-                    subject=build.build_id,
-                    digest=build.build_id,
-                    detail=build.error.detail,
-                )
-            )
+            await self._record(build.error, subject=build.build_id, digest=build.build_id)
 
-    async def _run_stages(self, build: _Build, work: Work, request: Compile) -> None:
+    async def _record(self, error: RtgfError, *, subject: str, digest: str) -> None:
+        await self._registry.ask(
+            RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
+        )
+
+    async def _run_stages(
+        self, build: _Build, work: Work, request: Compile, limit: trio.CancelScope
+    ) -> None:
         build.stage("compile", "twice, in two fresh processes with other hash seeds and time zones")
         output = await self._compile(work)
         build.manifest_digest = digests.sha256(output.manifest)
@@ -207,6 +214,8 @@ class CompilerActor:
         build.stage("sign", f"{len(unsigned)} tokens with {self._signer.kid}")
         signed = tuple([await self._sign(body) for body in unsigned])
         build.stage("log", "one commit: the build, every token and its event")
+        # What the log has in hand is not undone by giving up, so it is not given up.
+        limit.deadline = math.inf
         try:
             await self._registry.ask(
                 Publish(
@@ -218,9 +227,13 @@ class CompilerActor:
                 )
             )
         except RtgfError as error:
+            unknown = error.code is Code.RTGF_ACTOR_CRASHED
             raise RtgfError(
                 Code.RTGF_BUILD_TRANSPARENCY_FAIL,
-                "the log did not take the build; nothing was published",
+                "the log stopped before it answered; whether the build is published, another build"
+                " tells: it issues what is still due"
+                if unknown
+                else "the log did not take the build; nothing was published",
                 causes=(error,),
             ) from error
         build.stage("publish", f"{len(signed)} tokens are served")

@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from rtgf_node.actors.mailbox import Mailbox
-from rtgf_node.actors.messages import AcceptDataset, RecordRefusal
+from rtgf_node.actors.messages import AcceptDataset, HoldDatasetBack, RecordRefusal
 from rtgf_node.core import base64url, digests, keys
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.clock import Clock
@@ -26,7 +26,7 @@ from rtgf_node.core.lists.record import ReadResult, content_digest
 from rtgf_node.core.times import to_text
 from rtgf_node.egress import Egress, Fetched
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.replication.commands import RecordDataset
+from rtgf_node.replication.commands import RecordDataset, decode_record
 from rtgf_node.settings import DatasetConfig
 from rtgf_node.store import Store
 from rtgf_node.store.intake_store import DatasetRow
@@ -70,12 +70,11 @@ class DatasetIntake:
         self._store = store
         self._clock = clock
         self._metrics = metrics
-        self._waiting: dict[str, tuple[Examined, str]] = {}
 
     @property
     def quarantined(self) -> dict[str, str]:
         """Dataset name to the reason why its newest file is not in force."""
-        return {name: reason for name, (_, reason) in self._waiting.items()}
+        return {row.name: row.reason for row in self._store.intake.quarantined()}
 
     async def fetch(self, dataset: DatasetConfig, *, actor: str) -> FetchItem:
         """Fetch a dataset now. Whatever goes wrong is in the item, and recorded."""
@@ -95,7 +94,7 @@ class DatasetIntake:
                 outcome="refused",
                 subject=dataset.name,
                 code=error.code.name,
-                detail=str(error),
+                detail=error.sentence,
             )
         finally:
             self._metrics.fetched(dataset.provider, trio.current_time() - started)
@@ -118,12 +117,12 @@ class DatasetIntake:
                 )
             examined = await self._examine(dataset, _Arrived({"": body}, None))
             if examined.implausible is not None:
-                self._quarantine(dataset.name, examined)
+                await self._quarantine(examined.record, examined.implausible)
                 raise examined.implausible
         except RtgfError as error:
             await self._record_refusal(dataset.name, digests.sha256(body), error)
             raise
-        return await self._put_in_force(dataset.name, examined, actor)
+        return await self._put_in_force(examined.record, actor)
 
     async def release(self, dataset: DatasetConfig, *, actor: str) -> IntakeAnswer:
         """Put a quarantined file in force on an operator's word; the dataset event names them.
@@ -131,10 +130,11 @@ class DatasetIntake:
         Raises:
           RtgfError: RTGF_NOT_FOUND if nothing of that name is in quarantine.
         """
-        if dataset.name not in self._waiting:
-            raise RtgfError(Code.RTGF_NOT_FOUND, f"nothing of {dataset.name} is in quarantine")
-        examined, reason = self._waiting[dataset.name]
-        return await self._put_in_force(dataset.name, examined, actor, released=reason)
+        for row in self._store.intake.quarantined():
+            if row.name == dataset.name:
+                record = decode_record(row.record)
+                return await self._put_in_force(record, actor, released=row.reason)
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"nothing of {dataset.name} is in quarantine")
 
     async def _arrive(self, dataset: DatasetConfig) -> _Arrived | None:
         """Fetch every part; None when the provider says that nothing changed."""
@@ -163,8 +163,6 @@ class DatasetIntake:
         del members["checked_at"], members["leaf_index"]
         record = RecordDataset(**members)
         await self._registry.ask(AcceptDataset(record=record, actor=actor))
-        # The publisher went back to what is in force: what waits is no longer its newest.
-        self._waiting.pop(name, None)
         return FetchItem(
             source=name,
             outcome="unchanged",
@@ -203,7 +201,8 @@ class DatasetIntake:
             )
         except RtgfError as error:
             implausible = error
-        self._store.objects.put(raw)
+        for kept in {raw, *arrived.parts.values()}:
+            self._store.objects.put(kept)
         record = RecordDataset(
             name=dataset.name,
             version=f"{to_text(now)[:10]}-{digests.sha256(raw)[7:15]}",
@@ -226,10 +225,10 @@ class DatasetIntake:
     async def _decide(self, name: str, examined: Examined, actor: str) -> FetchItem:
         record, reason = examined.record, examined.implausible
         if reason is None:
-            outcome = (await self._put_in_force(name, examined, actor)).outcome
+            outcome = (await self._put_in_force(record, actor)).outcome
         else:
             outcome = "quarantined"
-            self._quarantine(name, examined)
+            await self._quarantine(record, reason)
             await self._record_refusal(name, record.raw_sha256, reason)
         return FetchItem(
             source=name,
@@ -240,25 +239,23 @@ class DatasetIntake:
             raw_sha256=record.raw_sha256,
             content_sha256=record.content_sha256,
             code=reason.code.name if reason else None,
-            detail=str(reason) if reason else "",
+            detail=reason.sentence if reason else "",
         )
 
-    def _quarantine(self, name: str, examined: Examined) -> None:
-        self._waiting[name] = (examined, str(examined.implausible))
-        log.warning("dataset_quarantined", dataset=name, detail=str(examined.implausible))
+    async def _quarantine(self, record: RecordDataset, reason: RtgfError) -> None:
+        log.warning("dataset_quarantined", dataset=record.name, detail=reason.sentence)
+        await self._registry.ask(HoldDatasetBack(record=record, reason=reason.sentence))
 
     async def _put_in_force(
-        self, name: str, examined: Examined, actor: str, *, released: str | None = None
+        self, record: RecordDataset, actor: str, *, released: str | None = None
     ) -> IntakeAnswer:
-        taken = await self._registry.ask(
-            AcceptDataset(record=examined.record, actor=actor, released=released)
+        return await self._registry.ask(
+            AcceptDataset(record=record, actor=actor, released=released)
         )
-        self._waiting.pop(name, None)
-        return taken
 
     async def _record_refusal(self, name: str, digest: str, error: RtgfError) -> None:
         await self._registry.ask(
-            RecordRefusal(code=error.code.name, subject=name, digest=digest, detail=str(error))
+            RecordRefusal(code=error.code.name, subject=name, digest=digest, detail=error.sentence)
         )
 
 

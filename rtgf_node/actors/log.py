@@ -1,9 +1,9 @@
 """The log actor: everything that changes the node goes through it, in one order.
 
-It takes whatever waits, commits it as one batch, tells the world what was applied, and signs a
-head that covers it. A caller is answered when its command is durable; the head follows in the next
-commit (at once when nothing else waits). If the process dies between the two, the next start signs
-a head over the leaves that are there.
+It takes whatever waits, commits it as one batch and tells the world what was applied; beside that,
+it signs a head over what has been committed since the last one. A caller is answered when its
+entries are durable and a durable head covers them, or already before the head, as it asks. If the
+process dies between the two, the next start signs a head over the leaves that are there.
 """
 
 from __future__ import annotations
@@ -15,20 +15,28 @@ import structlog
 import trio
 
 from rtgf_node.actors.mailbox import Envelope, Mailbox
-from rtgf_node.actors.messages import Commit
+from rtgf_node.actors.messages import Commit, ResumeSigning
 from rtgf_node.core import digests, event, merkle, times, tree_head
-from rtgf_node.core.canonical_json import canonical_bytes, parse
+from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
+from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.head_guard import HeadGuard, LastSigned, disagreement
 from rtgf_node.replication import commands
-from rtgf_node.replication.commands import Applied, Command, Proposal
+from rtgf_node.replication.commands import Applied, Command, Outcome, Proposal
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.store.log_store import LogStore
 from rtgf_node.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
+
+HEAD_PAUSE_SECONDS = 0.01
+"""Between two heads while commands wait: a hundred heads a second cover what is appended."""
+
+_TAKEN_WHEN_HALTED = (commands.Revoke, commands.RecordFinding)
+"""What is taken in after an incident: what withdraws, and what else is found out."""
 
 
 class LogActor:
@@ -38,6 +46,7 @@ class LogActor:
       client_id: unique for this start of the process; with a sequence number it makes each
         proposal idempotent.
       head_every_seconds: a head is signed at least this often, so that its age proves liveness.
+      contradiction: what was found before this start and halts the log until it is settled.
     """
 
     def __init__(
@@ -47,17 +56,20 @@ class LogActor:
         replicator: Replicator,
         reader: LogStore,
         signer: Signer,
+        guard: HeadGuard,
         origin: str,
         clock: Clock,
         client_id: str,
         batch_max: int,
         head_every_seconds: float,
         metrics: Metrics,
+        contradiction: str | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._replicator = replicator
         self._reader = reader
         self._signer = signer
+        self._guard = guard
         self._origin = origin
         self._clock = clock
         self._client_id = client_id
@@ -65,117 +77,230 @@ class LogActor:
         self._batch_max = batch_max
         self._head_every = head_every_seconds
         self._metrics = metrics
-        self._head: TreeHead | None = None
-        self.halted: str | None = None
-        """Why intake is halted after an append violation; None in good times."""
+        self._signed: LastSigned | None = None
+        self._grown = trio.Event()
+        self._uncovered: list[tuple[int, Envelope, Outcome]] = []
+        self.halted: str | None = contradiction
+        """Why intake is halted after an incident; None in good times."""
+        self._contradicted = contradiction is not None
+        self.forked: str | None = None
+        """Why this store may not sign: an old or another copy of the log. None in good times."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit what is asked until cancelled."""
-        held = self._reader.latest_head()
-        self._head = tree_head.from_document(parse(held.document)) if held else None
-        await self._publish_head(self._new_head())
-        task_status.started()
-        while True:
-            first: Envelope | None = None
-            with trio.move_on_after(self._head_every):
-                first = await self._mailbox.receive()
-            if first is None:
-                await self._publish_head(self._new_head())
-                continue
-            await self._commit([first, *self._mailbox.take_nowait(self._batch_max - 1)])
-            head = self._new_head()
-            while head is not None:
-                more = self._mailbox.take_nowait(self._batch_max)
-                await self._commit(more, head=head)
-                head = self._new_head() if more else None
+        try:
+            self._signed = await trio.to_thread.run_sync(self._guard.read)
+            self.forked = disagreement(self._signed, self._reader, origin=self._origin)
+        except RtgfError as error:
+            self.forked = error.detail
+        if self.forked is not None:
+            log.error("store_may_not_sign", detail=self.forked)
+        elif not self._contradicted:
+            await self._sign_head()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._sign_heads)
+                task_status.started()
+                async for first in self._mailbox:
+                    await self._serve([first, *self._mailbox.take_nowait(self._batch_max - 1)])
+        finally:
+            for _, envelope, _ in self._uncovered:
+                envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "durable, but no head covers it"))
+            self._uncovered.clear()
 
-    async def _commit(self, envelopes: Sequence[Envelope], *, head: TreeHead | None = None) -> None:
-        """Commit one batch, a signed head before it, and answer every asker."""
-        proposals = [self._proposal(_head_command(head))] if head is not None else []
+    async def _serve(self, envelopes: Sequence[Envelope]) -> None:
+        """Commit one batch and answer its askers; who wants a covering head waits for it."""
         askers: list[Envelope] = []
-        with self._mailbox.answering(*envelopes):
+        proposals: list[Proposal] = []
+        try:
             for envelope in envelopes:
-                command = envelope.request
-                if not isinstance(command, Commit):
-                    raise TypeError(f"not a log request: {command!r}")
-                if self.halted is not None and not isinstance(command.command, commands.Revoke):
-                    envelope.fail(RtgfError(Code.RTGF_UNAVAILABLE, self.halted))
-                else:
-                    proposals.append(self._proposal(command.command))
-                    askers.append(envelope)
-            applied = await self._replicator.propose(proposals)
-            if head is not None:
-                self._head = head
-                self._published(applied.pop(0))
+                match envelope.request:
+                    case Commit(command):
+                        refusal = self._refusal(command)
+                        if refusal is not None:
+                            envelope.fail(refusal)
+                        else:
+                            askers.append(envelope)
+                            proposals.append(self._proposal(command))
+                    case ResumeSigning() as request:
+                        with self._mailbox.answering(envelope):
+                            await self._resume(request)
+                            envelope.reply(None)
+                    case unknown:
+                        raise TypeError(f"not a log request: {unknown!r}")
+            applied = await self._replicator.propose(proposals) if proposals else []
             violation = self._answer(askers, applied)
+        except BaseException:
+            for envelope in envelopes:
+                envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "the log stopped; try again"))
+            raise
+        for result in applied:
+            if isinstance(result.command, commands.RecordFinding) and result.command.halts:
+                self._contradict(result.command.detail)
+        self._grown.set()
         if violation is not None:
             await self._halt(violation)
 
     def _answer(self, askers: Sequence[Envelope], applied: Sequence[Applied]) -> RtgfError | None:
         violation = None
         for envelope, result in zip(askers, applied, strict=True):
-            if isinstance(result.outcome, RtgfError):
+            outcome = result.outcome
+            if isinstance(outcome, RtgfError):
                 self._metrics.appended("refused")
-                if result.outcome.code is Code.RTGF_TXP_APPEND_VIOLATION:
-                    violation = result.outcome
-                envelope.fail(result.outcome)
+                if outcome.code is Code.RTGF_TXP_APPEND_VIOLATION:
+                    violation = outcome
+                envelope.fail(outcome)
+                continue
+            self._metrics.appended("ok", len(outcome.leaf_indexes))
+            request = envelope.request
+            waits = isinstance(request, Commit) and request.covered and not self._contradicted
+            if outcome.leaf_indexes and waits:
+                self._uncovered.append((outcome.tree_size, envelope, outcome))
             else:
-                self._metrics.appended("ok", len(result.outcome.leaf_indexes))
-                envelope.reply(result.outcome)
+                envelope.reply(outcome)
         return violation
 
-    def _published(self, result: Applied) -> None:
-        """Take note of a head that is durable now; one that was refused must end this actor."""
+    def _refusal(self, command: Command) -> RtgfError | None:
+        if self.forked is not None:
+            return RtgfError(Code.RTGF_UNAVAILABLE, f"this store may only be read: {self.forked}")
+        if self.halted is not None and not isinstance(command, _TAKEN_WHEN_HALTED):
+            return RtgfError(Code.RTGF_UNAVAILABLE, self.halted)
+        return None
+
+    # --- heads ----------------------------------------------------------------------------------
+
+    async def _sign_heads(self) -> None:
+        """Sign a head whenever the tree has grown, and now and then when it has not."""
+        while True:
+            with trio.move_on_after(self._head_every):
+                await self._grown.wait()
+            self._grown = trio.Event()
+            if self.forked is None and not self._contradicted:
+                await self._sign_head()
+            if self._mailbox.statistics().depth:
+                # Under load one head covers many batches: signing each would slow them all.
+                await trio.sleep(HEAD_PAUSE_SECONDS)
+
+    async def _sign_head(self) -> None:
+        """Sign the tree as it stands, unless the last head covers it and is young enough.
+
+        The guard is swapped before the head is shown to anybody: whatever happens next, nothing
+        that contradicts it will be signed.
+
+        Raises:
+          RtgfError: RTGF_TXP_PROOF_INVALID when the tree does not extend what was signed last, or
+            RTGF_TXP_GOSSIP_INCONSISTENT when somebody else signs; the actor must crash, not sign.
+        """
+        size, now, last = self._reader.size, self._clock.now(), self._signed
+        root = self._reader.root_at(size)
+        if last is not None:
+            age = now - times.parse(last.issued_at)
+            # The guard's head may have been lost with the process before it was published.
+            published = self._reader.latest_head()
+            current = published is not None and published.tree_size == size
+            if current and last.tree_size == size and age < math.floor(self._head_every):
+                self._cover(size)
+                return
+            merkle.verify_consistency(
+                old_size=last.tree_size,
+                new_size=size,
+                old_root=hash_of(last.root_hash),
+                new_root=root,
+                proof=self._reader.consistency_proof(last.tree_size, size),
+            )
+        head = tree_head.sign(self._origin, size, root, at=now, signer=self._signer)
+        self._signed = await trio.to_thread.run_sync(self._guard.swap, last, head)
+        await self._publish(head)
+
+    async def _publish(self, head: TreeHead) -> None:
+        """Make a head durable and answer whoever waited for it."""
+        (result,) = await self._replicator.propose([self._proposal(_head_command(head))])
         if isinstance(result.outcome, RtgfError):
             self._metrics.root_published("refused")
             raise RuntimeError(f"the signed head was refused: {result.outcome}")
         self._metrics.root_published("ok")
+        self._metrics.log_tree_size.set(head.tree_size)
+        self._cover(head.tree_size)
+
+    def _cover(self, size: int) -> None:
+        """Answer everybody whose entries a durable head covers now."""
+        waiting, self._uncovered = self._uncovered, []
+        for entry in waiting:
+            tree_size, envelope, outcome = entry
+            if tree_size <= size:
+                envelope.reply(outcome)
+            else:
+                self._uncovered.append(entry)
+
+    async def _resume(self, request: ResumeSigning) -> None:
+        """Sign from this store although somebody says otherwise, and say so in the log."""
+        if self._contradicted:
+            await self._settle(request)
+            if self.forked is None:
+                return
+        if self.forked is None:
+            raise RtgfError(Code.RTGF_CONFLICT, "this log signs already; nothing is to be resumed")
+        log.warning("signing_resumed", actor=request.actor, detail=self.forked)
+        await self._incident("signing_resumed", f"{request.reason}: {self.forked}", request.actor)
+        size = self._reader.size
+        head = tree_head.sign(
+            self._origin,
+            size,
+            self._reader.root_at(size),
+            at=self._clock.now(),
+            signer=self._signer,
+        )
+        self._signed = await trio.to_thread.run_sync(self._guard.overwrite, head)
+        await self._publish(head)
+        self.forked = None
+
+    def _contradict(self, detail: str) -> None:
+        """Sign nothing more: somebody holds a signed head that cannot be true beside another."""
+        self._contradicted = True
+        self.halted = f"nothing is signed after an incident: {detail}"
+        log.error("signing_halted", detail=detail)
+        for _, envelope, _ in self._uncovered:
+            envelope.fail(RtgfError(Code.RTGF_UNAVAILABLE, f"durable, but {self.halted}"))
+        self._uncovered.clear()
+
+    async def _settle(self, request: ResumeSigning) -> None:
+        """Go on beside the contradiction, which stays in the log with who accepted it."""
+        detail = f"{request.reason}: {self.halted}"
+        log.warning("signing_resumed", actor=request.actor, detail=detail)
+        settled = self._incident_event("findings_settled", detail, request.actor)
+        command = commands.SettleFindings(at=self._clock.now(), event=settled)
+        await self._replicator.propose([self._proposal(command)])
+        self._contradicted = False
+        self.halted = None
+        self._grown.set()
 
     async def _halt(self, violation: RtgfError) -> None:
         """Take nothing more in but revocations, and say so in the log itself."""
         self.halted = f"intake is halted after an incident: {violation}"
         log.error("append_violation", detail=violation.detail)
+        await self._incident(violation.code.name, violation.detail, self._origin)
+
+    async def _incident(self, subject: str, detail: str, actor: str) -> None:
+        incident = self._incident_event(subject, detail, actor)
+        command = commands.AppendEvents(events=(incident,))
+        await self._replicator.propose([self._proposal(command)])
+        self._grown.set()
+
+    def _incident_event(self, subject: str, detail: str, actor: str) -> bytes:
         incident = event.make(
             type="incident",
             at=self._clock.now(),
-            subject=violation.code.name,
-            digest=digests.sha256(violation.detail.encode()),
+            subject=subject,
+            digest=digests.sha256(detail.encode()),
             refs={},
-            actor=self._origin,
-            payload={"detail": violation.detail},
+            actor=actor,
+            payload={"detail": detail},
         )
-        command = commands.AppendEvents(events=(event.to_bytes(incident),))
-        await self._replicator.propose([self._proposal(command)])
+        return event.to_bytes(incident)
 
     def _proposal(self, command: Command) -> Proposal:
         self._sequence += 1
         return Proposal(self._client_id, self._sequence, command)
-
-    async def _publish_head(self, head: TreeHead | None) -> None:
-        if head is not None:
-            await self._commit([], head=head)
-
-    def _new_head(self) -> TreeHead | None:
-        """Sign the tree as it stands, unless the last head covers it and is young enough.
-
-        Raises:
-          RtgfError: RTGF_TXP_PROOF_INVALID when the tree does not extend what was signed last; the
-            actor must crash then, never sign.
-        """
-        size, root, now = self._reader.size, self._reader.root(), self._clock.now()
-        last = self._head
-        if last is not None:
-            age = now - times.parse(last.issued_at)
-            if last.tree_size == size and age < math.floor(self._head_every):
-                return None
-            merkle.verify_consistency(
-                old_size=last.tree_size,
-                new_size=size,
-                old_root=last.root(),
-                new_root=root,
-                proof=self._reader.consistency_proof(last.tree_size, size),
-            )
-        return tree_head.sign(self._origin, size, root, at=now, signer=self._signer)
 
 
 def _head_command(head: TreeHead) -> commands.SignedHead:

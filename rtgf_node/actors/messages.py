@@ -7,6 +7,8 @@ Requests go one way, fetcher -> compiler -> registry -> log; news comes back as 
 
 from __future__ import annotations
 
+import msgspec
+
 from rtgf_node.actors.mailbox import Request
 from rtgf_node.replication.commands import Command, Outcome, RecordDataset
 from rtgf_node.wire import BuildAnswer, Document, FetchAnswer, IntakeAnswer, RevokeAnswer
@@ -15,9 +17,23 @@ from rtgf_node.wire import BuildAnswer, Document, FetchAnswer, IntakeAnswer, Rev
 
 
 class Commit(Request[Outcome], frozen=True):
-    """Apply a command. Answered when it is durable and every subscriber has applied it."""
+    """Apply a command. Answered when it is durable and every subscriber has applied it.
+
+    With `covered`, only when a signed head covers its entries too, so that proofs can be had.
+    """
 
     command: Command
+    covered: bool = True
+
+
+class ResumeSigning(Request[None], frozen=True):
+    """Sign again from a store that is older than, or other than, what was signed last.
+
+    It forks the log in the eyes of whoever saw the lost part: an operator's last resort, logged.
+    """
+
+    reason: str
+    actor: str
 
 
 # --- registry -----------------------------------------------------------------------------------
@@ -45,6 +61,13 @@ class AcceptDataset(Request[IntakeAnswer], frozen=True):
     record: RecordDataset
     actor: str
     released: str | None = None
+
+
+class HoldDatasetBack(Request[None], frozen=True):
+    """Keep a file that was read but is not plausible in quarantine, until an operator looks."""
+
+    record: RecordDataset
+    reason: str
 
 
 class RecordRefusal(Request[None], frozen=True):
@@ -85,6 +108,20 @@ class RevocationList(Request[Document], frozen=True):
 
     since: int
     type: str | None
+
+
+class StatusList(Request[str], frozen=True):
+    """The signed status list of this number, as a JWT.
+
+    With `tree_size`, one that states the status as of exactly so many entries of the log.
+
+    Raises:
+      RTGF_NOT_FOUND: there is no such list.
+      RTGF_UNAVAILABLE: something was revoked after the first `tree_size` entries; ask with more.
+    """
+
+    number: int
+    tree_size: int | None = None
 
 
 # --- verifier -----------------------------------------------------------------------------------
@@ -147,3 +184,24 @@ class ReleaseQuarantine(Request[IntakeAnswer], frozen=True):
 
     name: str
     actor: str
+
+
+# --- witness ------------------------------------------------------------------------------------
+
+
+class Cosigned(msgspec.Struct, frozen=True):
+    """Our signature line under a checkpoint; or, without one, the size that was cosigned last."""
+
+    line: str | None
+    held_size: int
+
+
+class Cosign(Request[Cosigned], frozen=True):
+    """Cosign another log's checkpoint. Answered when it is remembered durably.
+
+    Raises:
+      RTGF_BAD_REQUEST, RTGF_NOT_FOUND (an unknown log), RTGF_FORBIDDEN (not signed by the log),
+      RTGF_TXP_PROOF_INVALID (not proved to extend what was cosigned last).
+    """
+
+    body: bytes

@@ -16,10 +16,20 @@ from rtgf_node.actors.messages import (
     AcceptDataset,
     AcceptSnapshot,
     Commit,
+    HoldDatasetBack,
     Publish,
     RecordRefusal,
 )
-from rtgf_node.core import digests, event, identifiers, snapshot, times, tokens
+from rtgf_node.core import (
+    digests,
+    event,
+    identifiers,
+    manifest,
+    snapshot,
+    status_list,
+    times,
+    tokens,
+)
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.tokens import Token
 from rtgf_node.key_files import KeyFiles
@@ -28,6 +38,9 @@ from rtgf_node.replication.commands import Outcome
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import IntakeAnswer
+
+REFUSAL_CHARS = 2000
+"""Characters kept of what was refused and why: who sends garbage does not choose how much."""
 
 
 class RegistryActor:
@@ -63,6 +76,12 @@ class RegistryActor:
                         envelope.reply(await self._accept_snapshot(request))
                     case AcceptDataset() as request:
                         envelope.reply(await self._accept_dataset(request))
+                    case HoldDatasetBack(record, reason):
+                        held_back = commands.QuarantineDataset(
+                            record=record, reason=reason, at=self._clock.now()
+                        )
+                        await self._log.ask(Commit(held_back))
+                        envelope.reply(None)
                     case Publish() as request:
                         envelope.reply(await self._publish(request))
                     case RecordRefusal() as request:
@@ -138,6 +157,9 @@ class RegistryActor:
 
     async def _publish(self, request: Publish) -> Outcome:
         manifest_digest = digests.sha256(request.manifest)
+        # What went in stands in the manifest: an IMT's own snapshot digest is that of the two
+        # merged, which nobody signed and no event records.
+        inputs = manifest.parse(request.manifest).inputs
         issued = [(tokens.parse(body), body) for body in request.tokens]
         events = [
             self._event(
@@ -145,10 +167,8 @@ class RegistryActor:
                 subject=request.build_id,
                 digest=manifest_digest,
                 refs={
-                    "snapshots": sorted({t.policy_snapshot_hash for t, _ in issued}),
-                    "datasets": sorted(
-                        {d.content_sha256 for t, _ in issued for d in t.evidence.datasets}
-                    ),
+                    "snapshots": sorted({s.policy_snapshot_hash for s in inputs.snapshots}),
+                    "datasets": sorted({d.content_sha256 for d in inputs.datasets}),
                 },
                 actor=request.actor,
                 payload={"tokens": len(issued)},
@@ -165,9 +185,6 @@ class RegistryActor:
             )
             for conflict in request.accepted_conflicts
         ]
-        if approvals:
-            entries = tuple(event.to_bytes(approval) for approval in approvals)
-            await self._log.ask(Commit(commands.AppendEvents(events=entries)))
         rows = []
         for token, body in issued:
             issue = self._event(
@@ -186,6 +203,8 @@ class RegistryActor:
             at=self._clock.now(),
             events=tuple(event.to_bytes(entry) for entry in events),
             tokens=tuple(rows),
+            rev_epoch=inputs.rev_epoch,
+            approvals=tuple(event.to_bytes(approval) for approval in approvals),
         )
         return await self._log.ask(Commit(command))
 
@@ -194,21 +213,21 @@ class RegistryActor:
             Commit(
                 commands.RecordRefusal(
                     code=request.code,
-                    subject=request.subject,
+                    subject=request.subject[:REFUSAL_CHARS],
                     digest=request.digest,
                     at=self._clock.now(),
-                    detail=request.detail,
+                    detail=request.detail[:REFUSAL_CHARS],
                 )
             )
         )
 
     async def _record_keys(self) -> None:
         """Log the root-signed key manifest and JWKS that the operator put in place."""
-        manifest, jwks = self._key_files.manifest, self._key_files.jwks
+        jwks = self._key_files.jwks
         held = self._store.keys.documents()
         if held is not None and held.jwks == jwks:
             return
-        root, manifest_digest = self._key_files.root_kid, digests.sha256(manifest)
+        root, manifest_digest = self._key_files.root_kid, digests.sha256(self._key_files.manifest)
         key_events = [
             self._event(
                 "key_event",
@@ -231,7 +250,7 @@ class RegistryActor:
         await self._log.ask(
             Commit(
                 commands.RecordKeys(
-                    manifest=manifest,
+                    manifest=self._key_files.manifest,
                     jwks=jwks,
                     jwks_jws=self._key_files.jwks_jws,
                     keys=self._key_files.keys,
@@ -258,7 +277,7 @@ def _row(token: Token, body: bytes) -> commands.TokenRow:
         nbf=times.parse(token.effective.nbf),
         exp=times.parse(token.effective.exp),
         body=body,
-        status_list=commands.STATUS_LIST,
+        status_list=status_list.number_of(token.revocation.status_list.uri),
         status_idx=token.revocation.status_list.idx,
         parents=tuple(token.derived_from),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import trio
 
 from rtgf_node.actors.mailbox import Mailbox
-from rtgf_node.actors.messages import ChangeStatus, Commit, RevocationList
-from rtgf_node.core import jose, times
+from rtgf_node.actors.messages import ChangeStatus, Commit, RevocationList, StatusList
+from rtgf_node.core import jose, status_list, times, tokens
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
@@ -34,6 +36,14 @@ LISTS_KEPT = 256
 """Signed lists remembered, by epoch and question; each is signed once and served many times."""
 
 
+class _Signed(NamedTuple):
+    """A status list that was signed, the revocations that it reflects, and when."""
+
+    jwt: str
+    rev_epoch: int
+    at: int
+
+
 class RevocationActor:
     """Owns revEpoch. It grows by one with every committed change and never goes back."""
 
@@ -44,6 +54,7 @@ class RevocationActor:
         log: Mailbox,
         store: Store,
         signer: Signer,
+        status_lists_uri: str,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -51,9 +62,11 @@ class RevocationActor:
         self._log = log
         self._store = store
         self._signer = signer
+        self._status_lists_uri = status_lists_uri
         self._clock = clock
         self._metrics = metrics
         self._lists: dict[tuple[int, int, int, str | None], Document] = {}
+        self._status_lists: dict[tuple[int, int | None], _Signed] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled."""
@@ -66,6 +79,8 @@ class RevocationActor:
                         envelope.reply(await self._change(request))
                     case RevocationList(since, type_):
                         envelope.reply(self._list(since, type_))
+                    case StatusList(number, tree_size):
+                        envelope.reply(self._status_list(number, tree_size))
                     case unknown:
                         raise TypeError(f"not a revocation request: {unknown!r}")
 
@@ -84,11 +99,14 @@ class RevocationActor:
                     token_id=token_id, status=_status(request.status, reason), reason=reason
                 )
             )
-        outcome = await self._log.ask(
-            Commit(
-                commands.Revoke(entries=tuple(entries), at=self._clock.now(), actor=request.actor)
-            )
-        )
+        command = commands.Revoke(entries=tuple(entries), at=self._clock.now(), actor=request.actor)
+        try:
+            outcome = await self._log.ask(Commit(command))
+        except RtgfError as error:
+            # The command's entries are the request's items; the asker knows only the latter.
+            pointer = (error.pointer or "").replace("/entries/", "/items/", 1)
+            pointer = pointer.replace("/token_id", "/token")
+            raise RtgfError(error.code, error.detail, pointer=pointer or None) from error
         self._metrics.revocation_epoch.set(outcome.rev_epoch)
         return RevokeAnswer(
             revEpoch=outcome.rev_epoch, entries=[_entry(row) for row in outcome.revocations]
@@ -128,12 +146,56 @@ class RevocationActor:
                 if row.root_token is not None:
                     members["root"] = row.root_token
                 entries.append(members)
-            self._lists[key] = jose.sign_document(
-                {"revEpoch": epoch, "treeSize": size, "since": since, "entries": entries},
-                [self._signer],
-                typ=LIST_TYP,
-            )
+            # What was asked for is under the signature: a part can never pass for the whole.
+            document: Document = {
+                "revEpoch": epoch,
+                "treeSize": size,
+                "since": since,
+                "entries": entries,
+            }
+            if type_ is not None:
+                document["type"] = type_
+            self._lists[key] = jose.sign_document(document, [self._signer], typ=LIST_TYP)
         return self._lists[key]
+
+    def _uri(self, number: int) -> str:
+        """Return what the list calls itself: as its tokens call it, wherever this node is now."""
+        held = self._store.registry.first_of_status_list(number)
+        if held is None:
+            return f"{self._status_lists_uri}/{number}"
+        return tokens.parse(held.token.body).revocation.status_list.uri
+
+    def _status_list(self, number: int, tree_size: int | None) -> str:
+        """Return a status list; signed anew after a revocation and at half of its life."""
+        if number > self._store.registry.last_status_list():
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"there is no status list {number} here")
+        size, now = self._store.log.size, self._clock.now()
+        state = self._store.revocation.list_state(number)
+        covered = 0 if state.newest_leaf is None else state.newest_leaf + 1
+        if tree_size is not None and tree_size < covered:
+            raise RtgfError(
+                Code.RTGF_UNAVAILABLE,
+                f"entry {covered - 1} withdraws a token and is not among {tree_size}; try again",
+            )
+        key = (number, tree_size)
+        held = self._status_lists.get(key)
+        if (
+            held is None
+            or held.rev_epoch != state.rev_epoch
+            or not 0 <= now - held.at < status_list.LIFE_SECONDS // 2
+        ):
+            jwt = status_list.sign(
+                state.packed,
+                self._signer,
+                uri=self._uri(number),
+                at=now,
+                rev_epoch=state.rev_epoch,
+                tree_size=max(size, covered) if tree_size is None else tree_size,
+            )
+            if len(self._status_lists) >= LISTS_KEPT:
+                self._status_lists.clear()
+            held = self._status_lists[key] = _Signed(jwt, state.rev_epoch, now)
+        return held.jwt
 
 
 def _status(wanted: str, reason: str) -> Status:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptSnapshot, RecordRefusal
@@ -10,9 +10,11 @@ from rtgf_node.core import digests, policy_matrix, snapshot
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
+from rtgf_node.core.snapshot import Snapshot
 from rtgf_node.egress import Egress
 from rtgf_node.errors import RtgfError
 from rtgf_node.settings import SourceConfig
+from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import FetchItem, IntakeAnswer
 
@@ -22,6 +24,7 @@ class SnapshotIntake:
 
     Args:
       authorities: pinned keys by authority DID; a snapshot of anybody else is refused.
+      places: the jurisdictions that an authority is pinned for, by its DID.
     """
 
     def __init__(
@@ -29,14 +32,18 @@ class SnapshotIntake:
         *,
         registry: Mailbox,
         egress: Egress,
+        store: Store,
         authorities: Mapping[str, KeySet],
+        places: Mapping[str, Collection[str]],
         max_ttl_sec: int,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._registry = registry
         self._egress = egress
+        self._store = store
         self._authorities = authorities
+        self._places = places
         self._max_ttl = max_ttl_sec
         self._clock = clock
         self._metrics = metrics
@@ -87,6 +94,8 @@ class SnapshotIntake:
                 issuers=issuers,
                 at=self._clock.now(),
                 max_ttl_sec=self._max_ttl,
+                places=self._places,
+                held_of=self._held,
             )
             taken = await self._registry.ask(AcceptSnapshot(body=body, source=source, actor=actor))
         except RtgfError as error:
@@ -94,6 +103,10 @@ class SnapshotIntake:
             raise
         self._metrics.snapshot_validated(taken.outcome)
         return taken
+
+    def _held(self, jurisdiction: str, domain: str) -> Snapshot | None:
+        row = self._store.intake.newest_snapshot(jurisdiction, domain)
+        return snapshot.parse(row.body) if row is not None else None
 
     async def _record(self, subject: str, body: bytes, error: RtgfError) -> None:
         """Count a refusal and keep it."""
@@ -103,7 +116,7 @@ class SnapshotIntake:
                 code=error.code.name,
                 subject=subject,
                 digest=digests.sha256(body) if body else "",
-                detail=str(error),
+                detail=error.sentence,
             )
         )
 
@@ -127,5 +140,5 @@ def _refused(source: str, subject: str, error: RtgfError) -> FetchItem:
         outcome="refused",
         subject=subject,
         code=error.code.name,
-        detail=str(error),
+        detail=error.sentence,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -16,12 +17,12 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import PrepareDatasets
-from rtgf_node.core import canonical_json, times, tokens, verification
+from rtgf_node.core import canonical_json, identifiers, snapshot, tokens, verification
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists import record_file
 from rtgf_node.core.lists.screening import NameIndex
-from rtgf_node.core.policy import explain
+from rtgf_node.core.policy import duration, explain
 from rtgf_node.core.shapes import read_body
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
@@ -40,9 +41,6 @@ from rtgf_node.wire import (
 
 CACHE_LIMIT = 20_000
 """Verdicts remembered, about 1 KB each."""
-
-CLOCK_OPERATORS = frozenset({"NOW", "AGE_LT_DAYS"})
-"""Operators whose result moves with time: a decision that used them is not remembered."""
 
 
 class Remembered(NamedTuple):
@@ -63,6 +61,7 @@ class VerifierActor:
         *,
         replicator: Replicator,
         store: Store,
+        may_answer: Callable[[], bool],
         origin: str,
         required: tuple[str, ...],
         max_age_seconds: dict[str, int],
@@ -73,6 +72,7 @@ class VerifierActor:
         self._mailbox = mailbox
         self._replicator = replicator
         self._store = store
+        self._may_answer = may_answer
         self._origin = origin
         self._required = required
         self._max_age = max_age_seconds
@@ -81,6 +81,9 @@ class VerifierActor:
         self._metrics = metrics
         self._state: TrustState | None = None
         self._whole = False
+        self._following: Subscription | None = None
+        self._offered: dict[str, str] = {}
+        self._in_force: tuple[int, dict[str, int]] = (-1, {})
         self._version = 0
         self._newest_leaf = -1
         self._cache: OrderedDict[bytes, Remembered] = OrderedDict()
@@ -88,6 +91,7 @@ class VerifierActor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Load, follow what is applied, prepare lists on request; until cancelled."""
         subscription = self._replicator.feed.subscribe("verifier", self._apply)
+        self._following = subscription
         try:
             # From here on news reaches the memory, also while its lists are still being indexed.
             self._state = self._read_store()
@@ -116,8 +120,23 @@ class VerifierActor:
 
     @property
     def fresh_until(self) -> dict[str, int]:
-        """By dataset name, when it becomes too old to decide with."""
-        return dict(self._state.fresh_until) if self._state is not None else {}
+        """By dataset name, when it becomes too old to decide with.
+
+        What counts is the list that the newest tokens rest on, which may be older than the one that
+        is held: then a build is overdue.
+        """
+        state = self._state
+        if state is None:
+            return {}
+        version, used = self._in_force
+        if version != self._version:
+            used = state.lists_in_force(self._clock.now())
+            self._in_force = (self._version, used)
+        return {
+            name: used.get(name, state.fresh_until.get(content, 0))
+            for name, content in self._offered.items()
+            if name in self._max_age
+        }
 
     def verify(self, body: bytes) -> bytes:
         """Return the canonical bytes of the answer to a `POST /verify` body.
@@ -154,17 +173,20 @@ class VerifierActor:
         """
         state = self._fresh_state()
         request = read_body(body, EvaluateRequest)
-        at = verification.moment_of(request.at, self._clock.now())
-        checked = verification.resolve(request, state, at=at)
+        now = self._clock.now()
+        at = verification.moment_of(request.at, now)
+        checked = verification.resolve(request, state, now=now)
         if checked.reason is not None:
             raise RtgfError(
                 Code.RTGF_CONFLICT,
                 f"{checked.token.token_id} is not valid and decides nothing: {checked.reason.name}",
                 pointer="/token",
             )
-        decision = verification.evaluate(checked.token, request.context, state, at=at)
+        as_of = at if at < now else None
+        decision = verification.evaluate(checked.token, request.context, state, at=at, as_of=as_of)
         text = explain.text(decision, checked.token.predicate_set or []) if explained else None
         return EvaluateAnswer(
+            token=identifiers.token_uri(checked.token.token_id),
             decision=decision.decision,
             error=decision.error,
             reasons=list(decision.reasons),
@@ -177,13 +199,16 @@ class VerifierActor:
 
     def withdrawn(self, token_id: str) -> bool:
         """Tell whether a token is revoked or suspended now."""
-        return self._fresh_state().withdrawn(token_id, at=self._clock.now())
+        return self._fresh_state().withdrawn(token_id)
 
     def _stale(self) -> bool:
-        return self._replicator.staleness_seconds() > self._max_staleness
+        # An old copy of the store does not know what was revoked since.
+        behind = self._replicator.staleness_seconds() > self._max_staleness
+        return behind or not self._may_answer()
 
     def _fresh_state(self) -> TrustState:
-        if self._state is None or not self._whole:
+        lost = self._following is None or self._following.failed.is_set()
+        if self._state is None or not self._whole or lost:
             raise RtgfError(Code.RTGF_VERIFY_UNAVAILABLE, "the verifier is loading; try again")
         self._state.stale = self._stale()
         return self._state
@@ -194,18 +219,16 @@ class VerifierActor:
         """Return the next instant at which time alone could change the answer."""
         if request.at is not None or state.stale:
             return now
-        boundaries = [*state.fresh_until.values()] if request.context is not None else []
+        boundaries: list[int] = []
         for verdict in answer.tokens:
             held = state.find(verdict.uri.removeprefix("urn:rtgf:token:"))
             if held is None:
                 return now
             token = held.token
-            plan = token.eval_plan or {}
-            moving = {op for step in plan.get("sequence", ()) for op in step["ops"]}
-            if request.context is not None and moving & CLOCK_OPERATORS:
+            if request.context is not None and state.prepared(token).timed:
                 return now
-            boundaries += [token.nbf - times.SKEW_SECONDS, token.exp + times.SKEW_SECONDS + 1]
-        boundaries += [boundary for key in state.keys for boundary in (key.expires_at,)]
+            boundaries += state.turning_points(token)
+            boundaries += [until + 1 for until in state.list_limits(token).values()]
         return min((boundary for boundary in boundaries if boundary > now), default=now)
 
     def _read_store(self) -> TrustState:
@@ -226,12 +249,16 @@ class VerifierActor:
             )
             self._newest_leaf = issued.leaf_index
         for change in revocation.all_since(0):
-            state.set_status(change.token_id, change.status, at=change.at)
-            state.rev_epoch = change.rev_epoch
+            state.set_status(
+                change.token_id, change.status, at=change.at, rev_epoch=change.rev_epoch
+            )
         head = self._store.log.latest_head()
         state.tree_size = head.tree_size if head is not None else 0
-        for dataset in self._store.intake.newest_datasets():
-            self._note_age(state, dataset.name, dataset.checked_at)
+        self._offered.clear()
+        for row in self._store.intake.snapshots():
+            self._note_feeds(state, row.digest, row.body)
+        for name, content_sha256, checked_at in self._store.intake.checked_contents():
+            self._note_age(state, name, content_sha256, checked_at)
         return state
 
     async def _prepare(self, content_digests: tuple[str, ...]) -> None:
@@ -254,9 +281,11 @@ class VerifierActor:
         state = self._state
         if state is None or not isinstance(applied.outcome, Outcome):
             return
-        # A head changes no verdict, unless it is the first that covers a token.
+        # What was decided changes no verdict; nor does a head, unless it is the first that covers
+        # a token.
         covered = self._newest_leaf < state.tree_size
-        if not (covered and isinstance(applied.command, commands.SignedHead)):
+        quiet = isinstance(applied.command, commands.RecordDecisionRoot)
+        if not (quiet or (covered and isinstance(applied.command, commands.SignedHead))):
             self._version += 1
         match applied.command:
             case commands.PublishBuild() as build:
@@ -264,28 +293,68 @@ class VerifierActor:
                 indexes = applied.outcome.leaf_indexes[1:]
                 for row, index in zip(build.tokens, indexes, strict=True):
                     state.add(tokens.parse(row.body), leaf_index=index, at=build.at)
-                self._newest_leaf = indexes[-1] if indexes else self._newest_leaf
+                self._newest_leaf = max([self._newest_leaf, *indexes])
                 used = state.lists_in_use(self._clock.now())
                 for digest in state.screens.keys() - used:
                     del state.screens[digest]
             case commands.Revoke():
                 for change in applied.outcome.revocations:
-                    state.set_status(change.token_id, change.status, at=change.at)
-                state.rev_epoch = applied.outcome.rev_epoch
+                    state.set_status(
+                        change.token_id, change.status, at=change.at, rev_epoch=change.rev_epoch
+                    )
             case commands.SignedHead() as head:
-                state.tree_size = head.tree_size
+                # What the store told at the start is news once more when the feed comes to it.
+                state.tree_size = max(state.tree_size, head.tree_size)
             case commands.RecordKeys() as keys:
                 state.keys = KeySet.from_jwks(canonical_json.parse(keys.jwks))
+            case commands.TakeSnapshot() as taken:
+                self._note_feeds(state, taken.digest, taken.body)
             case commands.RecordDataset() as dataset:
-                self._note_age(state, dataset.name, dataset.retrieved_at)
+                self._note_age(state, dataset.name, dataset.content_sha256, dataset.retrieved_at)
             case commands.ConfirmDataset() as confirmed:
-                self._note_age(state, confirmed.name, confirmed.at)
+                content_sha256 = self._offered[confirmed.name]
+                self._note_age(state, confirmed.name, content_sha256, confirmed.at)
             case _:
                 pass
 
-    def _note_age(self, state: TrustState, name: str, checked_at: int) -> None:
+    @staticmethod
+    def _note_feeds(state: TrustState, digest: str, body: bytes) -> None:
+        """Note how old an authority lets its lists be."""
+        try:
+            sources = snapshot.parse(body).evidence_sources
+        except RtgfError:
+            # The store was edited, or is another version's: what rests on it is not decided.
+            state.feeds[digest] = None
+            return
+        state.feeds[digest] = {
+            source.dataset: _least_seconds(source.feed.max_age)
+            for source in sources
+            if source.feed is not None
+        }
+
+    def _note_age(self, state: TrustState, name: str, content_sha256: str, checked_at: int) -> None:
+        """Note when the provider last said that this is its list.
+
+        A list that was replaced grows old from then on, however often the new one is confirmed:
+        until a build takes the new one up, decisions rest on the old one.
+        """
+        self._offered[name] = content_sha256
+        state.checked_at[content_sha256] = max(
+            checked_at, state.checked_at.get(content_sha256, checked_at)
+        )
         if name in self._max_age:
-            state.fresh_until[name] = checked_at + self._max_age[name]
+            until = checked_at + self._max_age[name]
+            state.fresh_until[content_sha256] = max(
+                until, state.fresh_until.get(content_sha256, until)
+            )
+
+
+def _least_seconds(text: str) -> int:
+    """Return how long a stated age is at least; none at all where it has no definite length."""
+    try:
+        return duration.least_seconds(duration.parse(text))
+    except ValueError:
+        return 0
 
 
 async def _crash_with(subscription: Subscription) -> None:

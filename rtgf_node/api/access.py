@@ -53,12 +53,12 @@ class Access:
         if caller.identity is None:
             raise RtgfError(
                 Code.RTGF_UNAUTHENTICATED,
-                f"this needs a client certificate of a {wanted}, with a URI such as "
+                f"this needs a client certificate with the role {wanted}, with a URI such as "
                 "urn:rtgf:operator:alice among its alternative names",
             )
         if caller.roles.isdisjoint(roles):
             raise RtgfError(
                 Code.RTGF_FORBIDDEN,
-                f"{caller.identity} is no {wanted}; ask for a [[role]] in the node's configuration",
+                f"{caller.identity} has not the role {wanted}; ask for a [[role]] in the settings",
             )
         return caller.identity

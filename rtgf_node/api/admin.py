@@ -12,6 +12,7 @@ from rtgf_node.actors.messages import (
     PushDataset,
     PushSnapshot,
     ReleaseQuarantine,
+    ResumeSigning,
 )
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
@@ -21,7 +22,7 @@ from rtgf_node.core import base64url, times
 from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Role
-from rtgf_node.wire import CompileRequest, KeyAnswer, RevokeRequest
+from rtgf_node.wire import CompileRequest, KeyAnswer, ResumeRequest, RevokeRequest
 
 REVOKE_MAX = 1000
 """Tokens in one call, all or nothing."""
@@ -102,6 +103,14 @@ def routes(desk: Desk) -> Blueprint:
         pairs = tuple((item.token, item.reason) for item in items)
         changed = await desk.revocation.ask(ChangeStatus(items=pairs, status=status, actor=actor))
         return document(changed)
+
+    @blueprint.post("/log/resume")
+    async def resume() -> Response:
+        Query()
+        actor = caller("approver")
+        reason = read_body(await json_body(), ResumeRequest).reason
+        await desk.log.ask(ResumeSigning(reason=reason, actor=actor))
+        return document({"resumed": True})
 
     @blueprint.get("/status")
     async def status() -> Response:

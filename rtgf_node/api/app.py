@@ -17,7 +17,20 @@ from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from rtgf_node.api import admin, health, log, problems, registry, revocation, verify, wellknown
+from rtgf_node.api import (
+    admin,
+    decisions,
+    evidence,
+    health,
+    log,
+    problems,
+    registry,
+    revocation,
+    tiles,
+    verify,
+    wellknown,
+    witness,
+)
 from rtgf_node.api.deadlines import AsgiApp
 from rtgf_node.api.desk import Desk
 from rtgf_node.errors import Code, RtgfError
@@ -37,7 +50,19 @@ def build_app(desk: Desk) -> AsgiApp:
     app.config["RESPONSE_TIMEOUT"] = desk.config.http.send_timeout_seconds
     app.config["BODY_TIMEOUT"] = desk.config.http.request_timeout_seconds
     app.url_map.strict_slashes = True
-    for module in (wellknown, registry, log, revocation, verify, health, admin):
+    for module in (
+        wellknown,
+        registry,
+        log,
+        tiles,
+        revocation,
+        evidence,
+        verify,
+        decisions,
+        witness,
+        health,
+        admin,
+    ):
         app.register_blueprint(module.routes(desk))
     app.register_blueprint(problems.routes())
     _before_and_after(app, desk)

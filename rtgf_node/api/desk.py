@@ -8,8 +8,10 @@ from typing import NamedTuple
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.api.access import Access
+from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.core.clock import Clock
+from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
@@ -29,5 +31,10 @@ class Desk(NamedTuple):
     fetcher: Mailbox
     compiler: Mailbox
     revocation: Mailbox
+    log: Mailbox
+    witness: Mailbox | None
+    witness_key: str | None
+    heads: ShownHeads
+    decisions: DecisionLog
     readiness: Callable[[], ReadyAnswer]
     status: Callable[[], StatusAnswer]

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import msgspec
 import trio
 from quart import Blueprint, Response
 
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
-from rtgf_node.core import digests, merkle, tree_head
+from rtgf_node.api.proofs import bundle_of
+from rtgf_node.core import tlog_proof, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.wire import ConsistencyProof, LogEntry, LogPage, ProofBundle
+from rtgf_node.wire import ConsistencyProof, LogEntry, LogPage
 
 HEAD_MAX_AGE = 1
 """Seconds a cache may hold the newest head: it changes with every batch."""
+
+TEXT_FORM = "tlog-proof"
+"""What `?format=` asks for to have a proof as a C2SP tlog-proof file."""
 
 PAGE_MAX = 1000
 PAGE_BYTES_MAX = 4 << 20
@@ -29,10 +32,7 @@ def routes(desk: Desk) -> Blueprint:
     log = desk.store.log
 
     def head() -> TreeHead:
-        latest = log.latest_head()
-        if latest is None:
-            raise RtgfError(Code.RTGF_UNAVAILABLE, "no tree head is signed yet; try again")
-        return tree_head.from_document(parse(latest.document))
+        return desk.heads.newest()
 
     @blueprint.get("/roots/latest")
     async def latest() -> Response:
@@ -50,34 +50,23 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.get("/proofs/<event_id>")
     async def proof(event_id: str) -> Response:
-        start = Query("from").whole("from", default=0)
+        query = Query("from", "format")
+        start, form = query.whole("from", default=0), query.text("format")
+        if form not in {None, "json", TEXT_FORM}:
+            raise RtgfError(
+                Code.RTGF_BAD_REQUEST, f"format is json or {TEXT_FORM}", pointer="?format"
+            )
         started = trio.current_time()
-        newest = head()
-        index = log.index_of(event_id)
-        if index >= newest.tree_size:
-            raise RtgfError(
-                Code.RTGF_TXP_PROOF_NOT_FOUND, "the signed tree holds no event of this id"
-            )
-        if start > newest.tree_size:
-            raise RtgfError(
-                Code.RTGF_BAD_REQUEST, f"the tree has {newest.tree_size} leaves", pointer="?from"
-            )
-        entry = log.entry(index)
-        consistency = log.consistency_proof(start, newest.tree_size) if start else []
-        bundle = ProofBundle(
-            eventId=event_id,
-            leafIndex=index,
-            treeSize=newest.tree_size,
-            merkleRoot=newest.root_hash,
-            leafHash=f"sha256:{merkle.leaf_hash(entry).hex()}",
-            eventDigest=digests.sha256(entry),
-            path=[node.hex() for node in log.inclusion_proof(index, newest.tree_size)],
-            consistency=[node.hex() for node in consistency],
-            issuedAt=newest.issued_at,
-            checkpoint=newest.checkpoint,
-            signatures=msgspec.to_builtins(newest.signatures),
-        )
+        bundle = bundle_of(log, event_id, head=head(), start=start)
         desk.metrics.proof_latency.observe((trio.current_time() - started) * 1000)
+        if form == TEXT_FORM:
+            path = [bytes.fromhex(node) for node in bundle.path]
+            text = tlog_proof.to_text(bundle.leafIndex, path, bundle.checkpoint)
+            return ready(
+                text.encode(),
+                cache=f"public, max-age={HEAD_MAX_AGE}",
+                content_type=tlog_proof.MEDIA_TYPE,
+            )
         return document(bundle, max_age=HEAD_MAX_AGE)
 
     @blueprint.get("/proofs/consistency")

@@ -10,7 +10,7 @@ from rtgf_node.api.parameters import Query
 from rtgf_node.core import identifiers, times
 from rtgf_node.core.tokens import parse
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.store.registry_store import Issued
+from rtgf_node.store.registry_store import CatalogueRow, Issued
 from rtgf_node.wire import Catalog, CatalogEntry
 
 CATALOG_MAX_AGE = 10
@@ -57,36 +57,34 @@ def routes(desk: Desk) -> Blueprint:
         query = Query("type", "jurisdiction", "domain", "corridor", "cursor", "limit")
         limit = query.whole("limit", default=100, least=1, most=PAGE_MAX)
         after = query.whole("cursor", default=0) - 1
-        wanted = {name: query.text(name) for name in ("type", "jurisdiction", "domain", "corridor")}
-        found: list[CatalogEntry] = []
-        cursor: str | None = None
-        while True:
-            page = store.page(after, PAGE_MAX)
-            for issued in page:
-                if len(found) == limit:
-                    cursor = str(issued.leaf_index)
-                    break
-                if _fits(issued, wanted):
-                    found.append(entry(issued))
-            if cursor is not None or not page:
-                break
-            after = page[-1].leaf_index
+        kind = query.text("type")
+        if kind is not None and kind.upper() not in identifiers.TOKEN_TYPES:
+            raise RtgfError(Code.RTGF_BAD_REQUEST, "not a token type", pointer="?type")
+        jurisdiction, corridor = query.text("jurisdiction"), query.text("corridor")
+        rows = store.catalogue(
+            after,
+            limit + 1,
+            token_type=kind.upper() if kind is not None else None,
+            name=query.text("domain"),
+            place=identifiers.corridor(corridor) if corridor is not None else None,
+            end=identifiers.jurisdiction(jurisdiction) if jurisdiction is not None else None,
+        )
+        cursor = str(rows[limit].leaf_index) if len(rows) > limit else None
+        found = [entry(row) for row in rows[:limit]]
         return document(Catalog(tokens=found, cursor=cursor), max_age=CATALOG_MAX_AGE)
 
-    def entry(issued: Issued) -> CatalogEntry:
-        row = issued.token
-        build = store.build(issued.build_id)
+    def entry(row: CatalogueRow) -> CatalogEntry:
         return CatalogEntry(
             uri=identifiers.token_uri(row.token_id),
             type=row.type,
             slug=identifiers.slug(row.token_id),
             hash=row.canonical_hash,
             version=f"{row.version}.{row.issue}",
-            issued_at=times.to_text(build.at) if build is not None else "",
+            issued_at=times.to_text(row.issued_at),
             nbf=times.to_text(row.nbf),
             exp=times.to_text(row.exp),
             revoked=desk.verifier.withdrawn(row.token_id),
-            leafIndex=issued.leaf_index,
+            leafIndex=row.leaf_index,
         )
 
     @blueprint.get("/tokens")
@@ -118,16 +116,3 @@ def _type(text: str) -> str:
     if text.upper() not in identifiers.TOKEN_TYPES:
         raise RtgfError(Code.RTGF_VERIFY_TOKEN_NOT_FOUND, "no such type of token")
     return text.upper()
-
-
-def _fits(issued: Issued, wanted: dict[str, str | None]) -> bool:
-    row = issued.token
-    ends = row.place.split("-")
-    type_, domain = wanted["type"], wanted["domain"]
-    jurisdiction, corridor = wanted["jurisdiction"], wanted["corridor"]
-    return (
-        (type_ is None or row.type == type_.upper())
-        and (domain is None or row.name == domain)
-        and (jurisdiction is None or identifiers.jurisdiction(jurisdiction) in ends)
-        and (corridor is None or identifiers.corridor(corridor) == row.place)
-    )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import trio
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, g, request
 
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.parameters import Query
+from rtgf_node.api.recording import record_answers
 from rtgf_node.errors import Code, RtgfError
 
 
 def routes(desk: Desk) -> Blueprint:
     """Return the routes."""
     blueprint = Blueprint("verify", __name__)
+    record_answers(blueprint, desk)
 
     @blueprint.post("/verify")
     async def verify() -> Response:
@@ -24,6 +26,10 @@ def routes(desk: Desk) -> Blueprint:
             answer = desk.verifier.verify(body)
         except RtgfError as error:
             desk.metrics.verified("error", error.code.name)
+            if error.code is Code.RTGF_VERIFY_SIGNATURE_INVALID:
+                # The pointer is /tokens/<kind>…, and no text of the caller's.
+                kind = (error.pointer or "").removeprefix("/tokens/").partition("/")[0]
+                desk.metrics.token_signature_failures.labels(kind.upper()).inc()
             raise
         desk.metrics.verify_latency.observe((trio.current_time() - started) * 1000)
         return ready(answer, cache="no-store")
@@ -44,7 +50,9 @@ async def json_body() -> bytes:
     """
     if request.mimetype != "application/json":
         raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
-    return await raw_body()
+    body = await raw_body()
+    g.asked = body
+    return body
 
 
 async def raw_body() -> bytes:

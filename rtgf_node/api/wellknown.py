@@ -40,8 +40,14 @@ def routes(desk: Desk) -> Blueprint:
             f"{a}-{b}" for domain, a in places for d, b in places if d == domain and a != b
         )
         log_keys = [key for key in KeySet.from_jwks(parse(keys().jwks)) if key.use == "log"]
+        witness = (
+            {}
+            if desk.witness_key is None
+            else {"witness": {"key": desk.witness_key, "submission_prefix": url}}
+        )
         return document(
             {
+                **witness,
                 "issuer": desk.config.node.issuer,
                 "dids": [desk.config.node.issuer],
                 "jwks_uri": f"{url}/.well-known/jwks.json",

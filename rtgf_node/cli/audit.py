@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from cyclopts import Parameter
 from rtgf_node import audit as judge
 from rtgf_node.audit import Report
 from rtgf_node.audit_material import Remembered, collect
+from rtgf_node.audit_state import EventFile
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.files import write_whole
@@ -20,8 +22,20 @@ from rtgf_node.core import base64url
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
 
+EXIT_OF_CHECK = {
+    "keys": 20,
+    "log": 21,
+    "head": 22,
+    "consistency": 23,
+    "token": 24,
+    "proof": 25,
+    "revocations": 26,
+    "snapshot": 27,
+}
+"""The exit code when all findings are of one kind of check."""
+
 FINDINGS_EXIT = 74
-"""Something does not hold; as for stored data that is damaged."""
+"""Findings of several kinds; as for stored data that is damaged."""
 
 MAX_STATE_BYTES = 16 << 10
 """What is remembered of one log is a few hundred bytes."""
@@ -40,6 +54,9 @@ def audit(
             help="Remembers the head here, and the next time proves that the log extends it."
         ),
     ] = None,
+    html: Annotated[
+        Path | None, Parameter(help="Also write the report here, as one page for a browser.")
+    ] = None,
     config: ConfigFile = None,
     cert: CertificateFile = None,
     key: KeyFile = None,
@@ -49,7 +66,11 @@ def audit(
 
     It reads the whole log, rebuilds the tree, and holds every token, key set, revocation and
     snapshot against it. Where it runs: anywhere that reaches the node, over HTTPS; it writes
-    nothing but --state. Exit code 0 nothing found, 74 findings.
+    nothing but --state and --html. Exit code 0 nothing found; 20 keys, 21 log, 22 head, 23
+    consistency, 24 token, 25 proof, 26 revocations, 27 snapshot; 74 findings of several kinds.
+
+    What was read of the log is kept beside --state and not fetched again, also after an audit that
+    was interrupted.
 
     Examples:
       rtgf audit
@@ -63,12 +84,56 @@ def audit(
         )
     remembered = _recall(state) if state is not None else None
     with connection.node(told, certificate=cert, key=key, url=url) as node:
-        material = collect(node, at=SystemClock().now(), remembered=remembered, progress=output.say)
+        material = collect(
+            node,
+            at=SystemClock().now(),
+            remembered=remembered,
+            progress=output.say,
+            kept=EventFile(state.with_name(f"{state.name}.events")) if state is not None else None,
+        )
     report = judge.check(material, root_public=base64url.decode(pinned))
     if state is not None and not report.findings:
         write_whole(state, msgspec.json.encode(report.remember()))
+    if html is not None:
+        write_whole(html, page(report).encode())
     output.result(report, text(report), as_json=as_json)
-    return FINDINGS_EXIT if report.findings else 0
+    return exit_code(report)
+
+
+def exit_code(report: Report) -> int:
+    """Return 0, the code of the one kind of finding there is, or FINDINGS_EXIT."""
+    kinds = {finding.check for finding in report.findings}
+    if len(kinds) == 1:
+        return EXIT_OF_CHECK.get(kinds.pop(), FINDINGS_EXIT)
+    return FINDINGS_EXIT if kinds else 0
+
+
+def page(report: Report) -> str:
+    """Return the report as one self-contained HTML page."""
+    rows = "".join(
+        f"<tr><td>{escape(one.check)}<td>{escape(one.subject)}<td>{escape(one.detail)}"
+        for one in report.findings
+    )
+    facts = "".join(
+        f"<tr><th>{escape(name)}<td>{escape(str(value))}"
+        for name, value in msgspec.to_builtins(report).items()
+        if name != "findings"
+    )
+    verdict = f"{len(report.findings)} findings" if report.findings else "Nothing found"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Audit of '
+        f"{escape(report.url)}</title>"
+        "<style>body{font:1em sans-serif;max-width:70em;margin:2em auto}"
+        "table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.2em 1em;"
+        "border-bottom:1px solid #ccc;overflow-wrap:anywhere}</style>"
+        f"<h1>{verdict}</h1><table>{facts}</table>"
+        + (
+            f"<h2>Findings</h2><table><tr><th>check<th>subject<th>finding{rows}</table>"
+            if rows
+            else ""
+        )
+        + "</html>"
+    )
 
 
 def text(report: Report) -> str:

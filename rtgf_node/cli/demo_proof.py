@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtgf_node.audit_log import JWKS_TYP
+from rtgf_node.cli.pinned import log_keys
 from rtgf_node.client import Node
-from rtgf_node.core import (
-    canonical_json,
-    checkpoint,
-    event,
-    identifiers,
-    jose,
-    merkle,
-    proof_bundle,
-    tokens,
-)
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core import canonical_json, event, identifiers, merkle, proof_bundle, tokens
 from rtgf_node.errors import Code, RtgfError
-
-_FOREVER = 1 << 37
-"""The pinned root has no window that the node could state."""
 
 
 class Proved(NamedTuple):
@@ -66,7 +53,7 @@ def check(node: Node, token_id: str, *, root_public: bytes, at: int) -> Proved:
     signed = proof_bundle.verify(
         bundle,
         leaf_hash=merkle.leaf_hash(data),
-        verifier_keys=_log_keys(node, root_public=root_public, at=at),
+        verifier_keys=log_keys(node, root_public=root_public, at=at),
     )
     return Proved(
         token_id=token_id,
@@ -76,19 +63,3 @@ def check(node: Node, token_id: str, *, root_public: bytes, at: int) -> Proved:
         root_hash=f"sha256:{signed.root.hex()}",
         steps=len(bundle.path),
     )
-
-
-def _log_keys(node: Node, *, root_public: bytes, at: int) -> list[str]:
-    """Return the log's keys that the pinned root vouches for."""
-    signed = node.signed_jwks()
-    header, _, _ = jose.split_compact(signed)
-    pinned = KeySet(
-        [PublicKey(str(header.get("kid")), root_public, "root", created_at=0, expires_at=_FOREVER)]
-    )
-    jwks = jose.verify_compact(signed, pinned, at=at, typ=JWKS_TYP, uses=("root",))
-    origin = str(node.about().get("log", {}).get("origin", ""))
-    return [
-        checkpoint.verifier_key(origin, key.public)
-        for key in KeySet.from_jwks(canonical_json.parse(jwks))
-        if key.use == "log"
-    ]

@@ -111,7 +111,7 @@ class Story:
     def _make_node(self) -> Folder:
         self._chapter(
             "Keys and a private certificate authority",
-            "A root key that will go offline, four online keys that it vouches for, certificates",
+            "A root key that will go offline, five online keys that it vouches for, certificates",
             "for the node and for each role, settings, and an empty log.",
         )
         wish = Wish(

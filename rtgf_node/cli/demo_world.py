@@ -109,9 +109,11 @@ def prepare(folder: Path, lists: Path | None, *, at: int) -> World:
         own = [document for document in documents if document["issuer"] == issuer]
         taken += _authority(folder, issuer, own, at=at)
         host = issuer.removeprefix(identifiers.DID_PREFIX)
+        places = sorted({str(document["jurisdiction"]) for document in own})
         settings.append(
             f"[[authority]]\ndid = {_toml(issuer)}\n"
-            f"jwks_file = {_toml(f'authorities/{host}/jwks.json')}\n\n"
+            f"jwks_file = {_toml(f'authorities/{host}/jwks.json')}\n"
+            f"jurisdictions = [{', '.join(map(_toml, places))}]\n\n"
             f"[[source]]\nname = {_toml(host)}\n"
             f"uri = {_toml(f'authorities/{host}/index.jsonld')}\n"
             f"authorities = [{_toml(issuer)}]\n"

@@ -10,12 +10,16 @@ from cyclopts import App
 from rtgf_node import __version__
 from rtgf_node.cli import output
 from rtgf_node.cli.audit import audit
+from rtgf_node.cli.check import check
 from rtgf_node.cli.compile import compile as compile_tokens
+from rtgf_node.cli.decisions import decisions
 from rtgf_node.cli.demo import demo
+from rtgf_node.cli.export import export
 from rtgf_node.cli.fetch import fetch
 from rtgf_node.cli.help import help_of
 from rtgf_node.cli.init import init
 from rtgf_node.cli.keys import app as keys
+from rtgf_node.cli.log import app as log
 from rtgf_node.cli.revoke import revoke
 from rtgf_node.cli.serve import serve
 from rtgf_node.cli.status import status
@@ -43,11 +47,15 @@ for _verb in (
     verify,
     revoke,
     audit,
+    check,
+    decisions,
+    export,
     demo,
     version,
 ):
     app.command(_verb, **help_of(_verb))
 app.command(keys)
+app.command(log)
 
 
 def run(arguments: Sequence[str]) -> int:

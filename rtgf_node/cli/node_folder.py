@@ -24,7 +24,7 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
 from rtgf_node.store import create_store
 
-PURPOSES: tuple[Purpose, ...] = ("token", "log", "status", "receipt")
+PURPOSES: tuple[Purpose, ...] = ("token", "log", "status", "receipt", "witness")
 """What a node signs: each has a key of its own, which vouches for nothing else."""
 
 ROOT_LIFETIME_SECONDS = 20 * 365 * 86_400

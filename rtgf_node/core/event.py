@@ -32,6 +32,7 @@ TYPES: Final = frozenset(
         "config_change",
         "membership",
         "incident",
+        "decision_root",
     }
 )
 """Every kind of event there is."""

@@ -34,7 +34,9 @@ MAX_KEYS: Final = 1000
 MAX_KID_LENGTH: Final = 256
 """Characters of a key id."""
 
-USES: Final = frozenset({"token", "log", "status", "receipt", "notify", "authority", "root"})
+USES: Final = frozenset(
+    {"token", "log", "status", "receipt", "notify", "witness", "authority", "root"}
+)
 """What a key may be for. A key of one use never vouches for another."""
 
 ALGORITHMS: Final = frozenset({"EdDSA", "Ed25519"})

@@ -8,7 +8,8 @@ nothing here writes a snapshot back.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from rtgf_node.core import canonical_json, digests, identifiers, jose
@@ -81,8 +82,14 @@ def accept(
     issuers: Collection[str],
     at: int,
     max_ttl_sec: int = MAX_TTL_SECONDS,
+    places: Mapping[str, Collection[str]] = MappingProxyType({}),
+    held_of: Callable[[str, str], Snapshot | None] = lambda _jurisdiction, _domain: None,
 ) -> Snapshot:
     """Return the snapshot in `data` if everything it must fulfil at the door holds.
+
+    An authority speaks for the jurisdictions it is pinned for, or, pinned for none, for those that
+    nobody is pinned for and no other authority's snapshot is held of. It may ask for fewer
+    signatures than the snapshot it supersedes only with as many as that one asks for.
 
     Args:
       data: the bytes as received; the caller keeps them, they are never written back from here.
@@ -90,13 +97,20 @@ def accept(
       issuers: the DIDs whose snapshots this source may bring.
       at: now, in epoch seconds; the signing keys must be in their window then.
       max_ttl_sec: how old a cached copy may be at most.
+      places: the jurisdictions that an authority is pinned for, by its DID.
+      held_of: the snapshot held of a jurisdiction and domain.
 
     Raises:
       RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID with a JSON Pointer, or
         RTGF_POL_MATRIX_SIGNATURE_INVALID.
     """
     document, snapshot = read(data, max_ttl_sec=max_ttl_sec)
-    _check_signatures(document, snapshot, keys=keys, issuers=issuers, at=at)
+    held = held_of(snapshot.jurisdiction, snapshot.domain)
+    threshold = snapshot.signature_threshold
+    if held is not None and held.issuer == snapshot.issuer:
+        threshold = max(threshold, held.signature_threshold)
+    _check_signatures(document, snapshot, keys=keys, issuers=issuers, at=at, threshold=threshold)
+    _check_place(snapshot, places, held)
     return snapshot
 
 
@@ -192,6 +206,7 @@ def _check_signatures(
     keys: KeySet,
     issuers: Collection[str],
     at: int,
+    threshold: int,
 ) -> None:
     if snapshot.issuer not in issuers:
         raise RtgfError(
@@ -213,15 +228,36 @@ def _check_signatures(
             document,
             keys,
             at=at,
-            threshold=snapshot.signature_threshold,
+            threshold=threshold,
             typ=SIGNATURE_TYPE,
             uses=_KEY_USES,
         )
     except RtgfError as error:
         raise RtgfError(
             _SIGNATURE,
-            f"{error.detail}; {snapshot.signature_threshold} valid signature(s) of"
-            f" {snapshot.issuer} are needed",
+            f"{error.detail}; {threshold} valid signature(s) of {snapshot.issuer} are needed",
             pointer="/signatures",
             causes=(error,),
         ) from error
+
+
+def _check_place(
+    snapshot: Snapshot, places: Mapping[str, Collection[str]], held: Snapshot | None
+) -> None:
+    issuer, place = snapshot.issuer, snapshot.jurisdiction
+    others = sorted(did for did, own in places.items() if place in own and did != issuer)
+    if place in places.get(issuer, ()):
+        return
+    if places.get(issuer):
+        reason = f"it is pinned for {', '.join(sorted(places[issuer]))}"
+    elif others:
+        reason = f"{', '.join(others)} is pinned for it"
+    elif held is not None and held.issuer != issuer:
+        reason = f"{held.id} of {held.issuer} is held"
+    else:
+        return
+    raise RtgfError(
+        _SIGNATURE,
+        f"{issuer} may not speak for {place}: {reason}; who may is the operator's to say",
+        pointer="/jurisdiction",
+    )

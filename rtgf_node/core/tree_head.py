@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from rtgf_node.core import jose, times
+from rtgf_node.core import cosignature, jose, times
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.checkpoint import Checkpoint, open_note, sign_note, verifier_key
 from rtgf_node.core.digests import check_form
@@ -35,8 +35,8 @@ class TreeHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       tree_size: the number of leaves.
       root_hash: the root, as `sha256:<hex>`.
       issued_at: when it was signed, as text.
-      checkpoint: the same as a C2SP signed note.
-      signatures: detached JWS over the other members.
+      checkpoint: the same as a C2SP signed note; cosignatures may follow the log's signature.
+      signatures: detached JWS over the other members, the checkpoint without cosignatures.
     """
 
     origin: str
@@ -73,18 +73,21 @@ def sign(origin: str, size: int, root: bytes, at: int, signer: Signer) -> TreeHe
 def verify(head: TreeHead, keys: KeySet, at: int) -> None:
     """Return if a log key of the set, valid at `at`, has signed both halves of the head.
 
+    What witnesses have added to the checkpoint is not looked at: the log signed without it.
+
     Raises:
       RtgfError: RTGF_TXP_ROOT_SIGNATURE_INVALID if not, if the halves differ, or if the head is
         dated later than `at` and the clock skew.
     """
-    document = to_document(head)
+    alone = detached(head)
+    document = to_document(alone)
     del document["signatures"]
     try:
         kids = jose.verify_signatures(
             canonical_bytes(document), head.signatures, keys, at=at, typ=TYP, uses=(USE,)
         )
         vouching = [verifier_key(head.origin, keys.get(kid, at=at).public) for kid in kids]
-        checkpoint = open_note(head.checkpoint.encode(), vouching)
+        checkpoint = open_note(alone.checkpoint.encode(), vouching)
         issued_at = times.parse(head.issued_at)
     except RtgfError as error:
         raise RtgfError(
@@ -97,6 +100,11 @@ def verify(head: TreeHead, keys: KeySet, at: int) -> None:
         _refuse("the checkpoint inside the tree head says something else", "/checkpoint")
     if issued_at > at + times.SKEW_SECONDS:
         _refuse("the tree head is dated in the future; check the clocks", "/issued_at")
+
+
+def detached(head: TreeHead) -> TreeHead:
+    """Return the head as its log alone signed it: without the cosignatures on its checkpoint."""
+    return msgspec.structs.replace(head, checkpoint=cosignature.detach(head.checkpoint))
 
 
 def to_document(head: TreeHead) -> dict[str, JsonValue]:

@@ -55,6 +55,7 @@ def verify(
         hands in an object that fails its own checks (422). A verdict is returned, not raised.
     """
     moment = moment_of(request.at, at)
+    as_of = moment if moment < at else None
     with _placed_at("/corridor"):
         corridor = identifiers.corridor(request.corridor) if request.corridor is not None else None
     with _placed_at("/domain"):
@@ -70,24 +71,26 @@ def verify(
                 pointer=f"/tokens/{kind}",
             )
     checked = [
-        check_token(kind, token, state, at=moment, pointer=f"/tokens/{kind}")
+        check_token(kind, token, state, at=moment, as_of=as_of, pointer=f"/tokens/{kind}")
         for kind, token in given.items()
         if token is not None
     ]
     reason = (
         _stale(request, state)
         or _first_reason(checked)
+        or _unknown_yet(moment, now=at)
         or _chain(checked)
         or _place(checked, corridor, domain)
         or _proofs(request.proofs or {}, checked, state)
     )
     decision = None
     basis = None
-    if request.context is not None:
+    # A token set that is not valid decides nothing: no answer may read like a permission.
+    if request.context is not None and reason is None:
         deciding = next((c for c in checked if c.kind == "imt"), checked[0])
-        decision = evaluate(deciding.token, request.context, state, at=moment)
+        decision = evaluate(deciding.token, request.context, state, at=moment, as_of=as_of)
         basis = _basis(deciding.token)
-        if reason is None and decision.decision == "DENY":
+        if decision.decision == "DENY":
             reason = Code.RTGF_VERIFY_POLICY_DENY
     return VerifyAnswer(
         valid=reason is None,
@@ -102,13 +105,17 @@ def verify(
     )
 
 
-def evaluate(token: Token, context: JsonValue, state: TrustState, *, at: int) -> decide.Decision:
+def evaluate(
+    token: Token, context: JsonValue, state: TrustState, *, at: int, as_of: int | None = None
+) -> decide.Decision:
     """Return the policy decision of `token` (RMT or IMT) on `context`."""
-    return decide.run(state.prepared(token), context, at=at, resolvers=state.resolvers(token, at))
+    resolvers = state.resolvers(token, at, as_of=as_of)
+    return decide.run(state.prepared(token), context, at=at, resolvers=resolvers)
 
 
-def resolve(request: EvaluateRequest, state: TrustState, *, at: int) -> Checked:
+def resolve(request: EvaluateRequest, state: TrustState, *, now: int) -> Checked:
     """Return the token that an evaluation names, checked as `verify` checks it."""
+    at = moment_of(request.at, now)
     reference = request.token
     if isinstance(reference, str):
         with _placed_at("/token"):
@@ -121,7 +128,11 @@ def resolve(request: EvaluateRequest, state: TrustState, *, at: int) -> Checked:
             "only an RMT or an IMT carries predicates that can be evaluated",
             pointer="/token",
         )
-    return check_token(kind, reference, state, at=at, pointer="/token")
+    as_of = at if at < now else None
+    checked = check_token(kind, reference, state, at=at, as_of=as_of, pointer="/token")
+    if state.stale:
+        return checked._replace(reason=Code.RTGF_TOKEN_REVOCATION_STALE)
+    return checked._replace(reason=checked.reason or _unknown_yet(at, now=now))
 
 
 def moment_of(asked: str | None, now: int) -> int:
@@ -135,9 +146,23 @@ def moment_of(asked: str | None, now: int) -> int:
 
 
 def check_token(
-    kind: str, reference: str | Document, state: TrustState, *, at: int, pointer: str
+    kind: str,
+    reference: str | Document,
+    state: TrustState,
+    *,
+    at: int,
+    as_of: int | None = None,
+    pointer: str,
 ) -> Checked:
-    """Find or check one token of the set; `pointer` is where it stands in the request.
+    """Find or check one token of the set at the time `at`.
+
+    Args:
+      kind: the type that is due.
+      reference: its id, its URI or the token itself.
+      state: what is known.
+      at: the time at which it must hold.
+      as_of: count only what was logged until then, for a question about the past; None counts all.
+      pointer: where the token stands in the request.
 
     Raises:
       RtgfError: RTGF_VERIFY_TOKEN_NOT_FOUND, or the code of the check that a handed-in object
@@ -145,7 +170,7 @@ def check_token(
     """
     if isinstance(reference, str):
         with _placed_at(pointer):
-            held = state.find(identifiers.token_reference(reference))
+            held = state.find(identifiers.token_reference(reference), as_of=as_of)
         if held is None:
             raise RtgfError(
                 Code.RTGF_VERIFY_TOKEN_NOT_FOUND, f"no token {reference!r} here", pointer=pointer
@@ -161,7 +186,7 @@ def check_token(
             f"{token.token_id} is an {token.type}, never accepted for an {kind.upper()}",
             pointer=pointer,
         )
-    return Checked(kind, token, held, _token_reason(token, held, state, at=at))
+    return Checked(kind, token, held, _token_reason(token, held, state, at=at, as_of=as_of))
 
 
 def _is_blank(token: str | Document | None) -> bool:
@@ -199,42 +224,39 @@ def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:
 
 
 def _token_reason(
-    token: Token, held: HeldToken | None, state: TrustState, *, at: int
+    token: Token, held: HeldToken | None, state: TrustState, *, at: int, as_of: int | None
 ) -> Code | None:
     if at < token.nbf - times.SKEW_SECONDS:
         return Code.RTGF_VERIFY_NOT_YET_VALID
     if at > token.exp + times.SKEW_SECONDS:
         return Code.RTGF_VERIFY_EXPIRED
-    if state.withdrawn(token.token_id, at=at):
+    if state.withdrawn(token.token_id, as_of=as_of):
         return Code.RTGF_VERIFY_REVOKED
+    if (overtaken := state.overtaken(token, at=at, as_of=as_of)) is not None:
+        return overtaken
     if token.revocation.revEpoch > state.rev_epoch:
         return Code.RTGF_TOKEN_REVOCATION_STALE
-    if (unusable := _keys(token, state, at=at)) is not None:
+    if (unusable := state.unusable(token, at=at)) is not None:
         return unusable
     # Log first, publish after: a signed token that the log does not hold was issued in secret.
     if held is None or held.leaf_index >= state.tree_size:
+        return Code.RTGF_TXP_PROOF_NOT_FOUND
+    if as_of is not None and held.logged_at > as_of:
         return Code.RTGF_TXP_PROOF_NOT_FOUND
     if held.token.canonical_hash != token.canonical_hash:
         return Code.RTGF_TOKEN_CANONICAL_MISMATCH
     return None
 
 
-def _keys(token: Token, state: TrustState, *, at: int) -> Code | None:
-    """A token needs one signer whose key can be used at `at`; a revoked key vouches for nothing."""
-    unusable = Code.RTGF_TOKEN_SIGNATURE_INVALID
-    for signature in token.signatures:
-        try:
-            state.keys.get(signature.kid, at=at)
-        except RtgfError as error:
-            unusable = error.code
-        else:
-            return None
-    return unusable
-
-
 def _stale(request: VerifyRequest, state: TrustState) -> Code | None:
     behind = request.min_rev_epoch is not None and request.min_rev_epoch > state.rev_epoch
     return Code.RTGF_TOKEN_REVOCATION_STALE if behind or state.stale else None
+
+
+def _unknown_yet(moment: int, *, now: int) -> Code | None:
+    """Nobody knows yet what will be revoked until then."""
+    future = moment > now + times.SKEW_SECONDS
+    return Code.RTGF_TOKEN_REVOCATION_STALE if future else None
 
 
 def _first_reason(checked: list[Checked]) -> Code | None:

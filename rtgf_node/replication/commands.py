@@ -11,35 +11,40 @@ from typing import TypeAlias
 
 import msgspec
 
+from rtgf_node.core.decision import Interval
 from rtgf_node.errors import RtgfError
 from rtgf_node.store.key_manifest_store import KeyRow
 from rtgf_node.store.registry_store import TokenRow
 from rtgf_node.store.revocation_store import RevocationRow, Status
+from rtgf_node.store.witness_store import CosignatureRow
 
 __all__ = [
     "AppendEvents",
     "Applied",
     "Command",
     "ConfirmDataset",
+    "CosignCheckpoint",
+    "CosignatureRow",
     "KeyRow",
     "NoteBuild",
     "Outcome",
     "Proposal",
     "PublishBuild",
     "QuarantineDataset",
+    "RecordCosignatures",
     "RecordDataset",
+    "RecordDecisionRoot",
+    "RecordFinding",
     "RecordKeys",
     "RecordRefusal",
     "Revoke",
     "RevokeEntry",
+    "SeeHead",
+    "SettleFindings",
     "SignedHead",
     "TakeSnapshot",
     "TokenRow",
 ]
-
-
-STATUS_LIST = 0
-"""The number of the status list that tokens are entered in."""
 
 
 class _Command(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -99,10 +104,13 @@ class ConfirmDataset(_Command, frozen=True):
 
 
 class QuarantineDataset(_Command, frozen=True):
-    """Keep a fetched file from use. `RecordDataset` of the same bytes releases it."""
+    """Keep a fetched file from use; `record` puts it in force, should an operator say so.
 
-    name: str
-    raw_sha256: str
+    It ends with the next file of the list that is put in force, or when the one in force is found
+    to be the newest again.
+    """
+
+    record: RecordDataset
     reason: str
     at: int
 
@@ -121,7 +129,9 @@ class PublishBuild(_Command, frozen=True):
     """Publish a build, all or nothing.
 
     `events` are the build event and then one token_issue event for each of `tokens`, in their
-    order. Tokens may rest on each other or on published ones, and only on valid ones.
+    order, `approvals` those of what people accepted for it. Tokens may rest on each other or on
+    published ones, and only on valid ones. Refused if the newest issue of the same rules was
+    withdrawn after `rev_epoch`, at which the build was planned: it would bring them back.
     """
 
     build_id: str
@@ -129,6 +139,8 @@ class PublishBuild(_Command, frozen=True):
     at: int
     events: tuple[bytes, ...]
     tokens: tuple[TokenRow, ...]
+    rev_epoch: int = 0
+    approvals: tuple[bytes, ...] = ()
     summary: str = ""
 
 
@@ -175,12 +187,87 @@ class RecordKeys(_Command, frozen=True):
     events: tuple[bytes, ...]
 
 
+class RecordDecisionRoot(_Command, frozen=True):
+    """Log the root of the next interval of a chain of decisions; `event` is its decision_root.
+
+    Refused unless the interval begins where the chain's last one ended; the same one again changes
+    nothing.
+    """
+
+    chain: str
+    interval: Interval
+    event: bytes
+
+
 class SignedHead(_Command, frozen=True):
     """Keep a signed tree head. Refused unless the tree had this root at this size."""
 
     document: bytes
     tree_size: int
     root: bytes
+
+
+class RecordCosignatures(_Command, frozen=True):
+    """Keep what witnesses signed under our head of this size and root; the signatures are checked.
+
+    Refused unless that head is held.
+    """
+
+    tree_size: int
+    root: bytes
+    cosignatures: tuple[CosignatureRow, ...]
+
+
+class CosignCheckpoint(_Command, frozen=True):
+    """Remember that we, as a witness, cosign another log's checkpoint, whose signature is checked.
+
+    Compare and swap: refused unless `old_size` is what was cosigned last and `proof` shows that
+    this tree extends it. `note` is the checkpoint with that log's signature and ours. The same
+    checkpoint again changes nothing.
+    """
+
+    origin: str
+    old_size: int
+    tree_size: int
+    root: bytes
+    proof: tuple[bytes, ...]
+    at: int
+    note: bytes
+
+
+class SeeHead(_Command, frozen=True):
+    """Remember another log's newest head, which was proved to extend the one before."""
+
+    origin: str
+    tree_size: int
+    root: bytes
+    at: int
+    note: bytes
+
+
+class RecordFinding(_Command, frozen=True):
+    """Keep a signed head that contradicts another of its log; `event` is the incident.
+
+    The evidence is an object already. With `halts` nothing is signed until it is settled. The same
+    head again changes nothing.
+    """
+
+    origin: str
+    tree_size: int
+    root: bytes
+    peer: str
+    evidence: str
+    detail: str
+    halts: bool
+    at: int
+    event: bytes
+
+
+class SettleFindings(_Command, frozen=True):
+    """Go on although heads contradict each other, by an operator's word; `event` says so."""
+
+    at: int
+    event: bytes
 
 
 Command: TypeAlias = (
@@ -194,6 +281,12 @@ Command: TypeAlias = (
     | NoteBuild
     | Revoke
     | RecordKeys
+    | RecordDecisionRoot
+    | RecordCosignatures
+    | CosignCheckpoint
+    | SeeHead
+    | RecordFinding
+    | SettleFindings
     | SignedHead
 )
 
@@ -235,4 +328,5 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
+decode_record = msgspec.msgpack.Decoder(RecordDataset).decode
 decode = msgspec.msgpack.Decoder(Command).decode

@@ -20,22 +20,31 @@ from rtgf_node.replication.commands import (
     Applied,
     Command,
     ConfirmDataset,
+    CosignCheckpoint,
     NoteBuild,
     Outcome,
     Proposal,
     PublishBuild,
     QuarantineDataset,
+    RecordCosignatures,
     RecordDataset,
+    RecordDecisionRoot,
+    RecordFinding,
     RecordKeys,
     RecordRefusal,
     Revoke,
+    SeeHead,
+    SettleFindings,
     SignedHead,
     TakeSnapshot,
     encode,
 )
+from rtgf_node.replication.kept_outcome import keep, recall
 from rtgf_node.replication.withdrawal import Withdrawal
+from rtgf_node.replication.witnessing import Witnessing
 from rtgf_node.store import Store
 from rtgf_node.store.command_store import CommandStore
+from rtgf_node.store.decision_root_store import DecisionRootRow, DecisionRootStore
 from rtgf_node.store.intake_store import (
     DatasetRow,
     IntakeStore,
@@ -49,21 +58,6 @@ from rtgf_node.store.registry_store import PUBLISHED, BuildRow, RegistryStore
 from rtgf_node.store.revocation_store import RevocationRow, RevocationStore
 
 
-class _Refused(msgspec.Struct, frozen=True, tag=True):
-    """A refusal as it is kept for a client that asks again."""
-
-    code: str
-    detail: str
-    pointer: str | None
-
-
-class _Accepted(msgspec.Struct, frozen=True, tag=True):
-    outcome: Outcome
-
-
-_kept: msgspec.msgpack.Decoder[_Refused | _Accepted] = msgspec.msgpack.Decoder(_Refused | _Accepted)
-
-
 class StateMachine:
     """Applies commands to a store. The one writer: used by one thread, one call at a time."""
 
@@ -75,6 +69,8 @@ class StateMachine:
         self._registry = RegistryStore(store.conn)
         self._revocation = RevocationStore(store.conn)
         self._keys = KeyManifestStore(store.conn)
+        self._decision_roots = DecisionRootStore(store.conn)
+        self._witnessing = Witnessing(store.conn, self._log)
         self._rev_epoch = self._revocation.rev_epoch()
         self._sound = True
 
@@ -126,11 +122,11 @@ class StateMachine:
         except RtgfError as unknown:
             return Applied(0, command, unknown, repeated=True)
         if before is not None:
-            return Applied(before[0], command, _recall(before[1]), repeated=True)
+            return Applied(before[0], command, recall(before[1]), repeated=True)
         kind = type(command).__name__
         index = self._commands.append(client_id, seq, kind, encode(command))
         outcome = self._run(command)
-        self._commands.record(client_id, seq, index, _keep(outcome))
+        self._commands.record(client_id, seq, index, keep(outcome))
         return Applied(index, command, outcome)
 
     def _run(self, command: Command) -> Outcome | RtgfError:
@@ -161,8 +157,10 @@ class StateMachine:
                 leaves = (self._record_dataset(command),)
             case ConfirmDataset():
                 self._confirm_dataset(command)
-            case QuarantineDataset(name, raw_sha256, reason, at):
-                self._intake.put_quarantine(QuarantineRow(name, raw_sha256, reason, at))
+            case QuarantineDataset(record, reason, at):
+                kept = encode(record)
+                row = QuarantineRow(record.name, record.raw_sha256, reason, at, kept)
+                self._intake.put_quarantine(row)
             case RecordRefusal(code, subject, digest, at, detail):
                 self._intake.insert_refusal(RefusalRow(code, subject, digest, at, detail))
             case PublishBuild():
@@ -174,6 +172,18 @@ class StateMachine:
                 leaves = tuple(row.leaf_index for row in revocations)
             case RecordKeys():
                 leaves = self._record_keys(command)
+            case RecordDecisionRoot():
+                leaves = (self._record_decision_root(command),)
+            case RecordCosignatures():
+                self._witnessing.record_cosignatures(command)
+            case CosignCheckpoint():
+                self._witnessing.cosign(command)
+            case SeeHead():
+                self._witnessing.see(command)
+            case RecordFinding():
+                leaves = (self._witnessing.find(command),)
+            case SettleFindings():
+                leaves = (self._witnessing.settle(command),)
             case SignedHead(document, tree_size, root):
                 self._log.record_head(document, tree_size, root)
         return leaves, revocations
@@ -246,6 +256,7 @@ class StateMachine:
         held = self._registry.build(command.build_id)
         if held is not None and held.state == PUBLISHED:
             return self._published_before(command, held)
+        self._check_not_withdrawn(command)
         before = self._log.size
         leaves = self._append(command.events)
         if leaves != tuple(range(before, before + len(leaves))):
@@ -268,6 +279,7 @@ class StateMachine:
         for token in command.tokens:
             self._registry.insert_parents(token)
             self._check_parents(token.token_id)
+        self._append(command.approvals)
         return leaves
 
     def _published_before(self, command: PublishBuild, held: BuildRow) -> tuple[int, ...]:
@@ -285,6 +297,19 @@ class StateMachine:
             held.leaf_index,
             *(issued[token.token_id].leaf_index for token in command.tokens),
         )
+
+    def _check_not_withdrawn(self, command: PublishBuild) -> None:
+        if self._rev_epoch <= command.rev_epoch:
+            return
+        for token in command.tokens:
+            newest = self._registry.newest(token.type, token.place, token.name)
+            change = newest and self._revocation.newest(newest.token.token_id)
+            if change and change.status != "valid" and change.rev_epoch > command.rev_epoch:
+                raise RtgfError(
+                    Code.RTGF_CONFLICT,
+                    f"{change.token_id} was withdrawn while {token.token_id} was built; build"
+                    " again",
+                )
 
     def _check_parents(self, token_id: str) -> None:
         # A parent may have been revoked while the build ran; its cascade did not know this token.
@@ -330,6 +355,33 @@ class StateMachine:
         )
         return leaves
 
+    def _record_decision_root(self, command: RecordDecisionRoot) -> int:
+        interval, held = command.interval, self._decision_roots.newest(command.chain)
+        if held is not None and held.interval() == interval:
+            return held.leaf_index
+        end = held.last_seq if held is not None else 0
+        if interval.first_seq != end + 1 or interval.count != interval.last_seq - end:
+            raise RtgfError(
+                Code.RTGF_CONFLICT,
+                f"the decisions of {command.chain} have roots up to {end}; one of "
+                f"{interval.first_seq} to {interval.last_seq} does not follow",
+            )
+        leaf_index = self._log.append(command.event)
+        self._decision_roots.insert(
+            DecisionRootRow(
+                chain=command.chain,
+                first_seq=interval.first_seq,
+                last_seq=interval.last_seq,
+                count=interval.count,
+                root=interval.root,
+                head=interval.head,
+                event_id=frame_of(command.event).event_id,
+                leaf_index=leaf_index,
+                begun_anew=interval.begun_anew,
+            )
+        )
+        return leaf_index
+
 
 def _is_newer(version: str, held: str) -> bool:
     try:
@@ -338,17 +390,3 @@ def _is_newer(version: str, held: str) -> bool:
         raise RtgfError(
             Code.RTGF_POL_MATRIX_SCHEMA_INVALID, "a version is numbers between dots and dashes"
         ) from None
-
-
-def _keep(outcome: Outcome | RtgfError) -> bytes:
-    if isinstance(outcome, RtgfError):
-        return encode(_Refused(outcome.code.name, outcome.detail, outcome.pointer))
-    return encode(_Accepted(outcome))
-
-
-def _recall(kept: bytes) -> Outcome | RtgfError:
-    match _kept.decode(kept):
-        case _Refused(code, detail, pointer):
-            return RtgfError(Code[code], detail, pointer=pointer)
-        case _Accepted(outcome):
-            return outcome

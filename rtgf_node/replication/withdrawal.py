@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from rtgf_node.core import digests, event
+from rtgf_node.core import digests, event, status_list
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Revoke, RevokeEntry
 from rtgf_node.store.log_writer import LogWriter, frame_of
-from rtgf_node.store.registry_store import Issued, RegistryStore
+from rtgf_node.store.registry_store import Issued, RegistryStore, TokenRow
 from rtgf_node.store.revocation_store import RevocationRow, RevocationStore, Status
 
 # revocation.md: this reason, and only this one, may be lifted.
@@ -45,6 +45,7 @@ class Withdrawal:
         self._rev_epoch = rev_epoch
         self._rows: list[RevocationRow] = []
         self._changed: set[str] = set()
+        self._lists: dict[int, bytearray] = {}
 
     def apply(self) -> Sequence[RevocationRow]:
         """Make every change and return them in the order of their epochs.
@@ -56,6 +57,8 @@ class Withdrawal:
         """
         for place, entry in enumerate(self._command.entries):
             self._apply_entry(entry, f"/entries/{place}")
+        for number, packed in self._lists.items():
+            self._revocation.put_list(number, bytes(packed))
         return self._rows
 
     def _apply_entry(self, entry: RevokeEntry, pointer: str) -> None:
@@ -126,6 +129,7 @@ class Withdrawal:
             "status": entry.status,
             "reason": entry.reason,
             "rev_epoch": rev_epoch,
+            "status_list": self._listed(token, entry.status),
         }
         if root is not None:
             payload["root"] = root
@@ -154,6 +158,18 @@ class Withdrawal:
         self._revocation.insert(row)
         self._rows.append(row)
         self._changed.add(token.token_id)
+
+    def _listed(self, token: TokenRow, status: Status) -> JsonValue:
+        """Change the token's status list and return what the event says of it.
+
+        With its digest in the event, every state that a list ever has is a leaf of the log.
+        """
+        number = token.status_list
+        if number not in self._lists:
+            self._lists[number] = bytearray(self._revocation.list_state(number).packed)
+        packed = self._lists[number]
+        status_list.put(packed, token.status_idx, status_list.NUMBERS[status])
+        return {"number": number, "idx": token.status_idx, "sha256": status_list.digest(packed)}
 
 
 def _check_reason(entry: RevokeEntry, pointer: str) -> None:

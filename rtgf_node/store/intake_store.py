@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 import msgspec
 
 # Rows of refused intakes that are kept to be looked at; the counts by code are kept for ever.
 REFUSALS_KEPT = 10_000
-# Quarantined files that are remembered, newest first: years of a provider's bad days.
-QUARANTINE_KEPT = 1000
 # One page of a listing.
 MAX_ROWS = 1000
 
@@ -60,12 +59,16 @@ class DatasetRow(msgspec.Struct, frozen=True):
 
 
 class QuarantineRow(msgspec.Struct, frozen=True):
-    """A fetched file that is kept from use, and why."""
+    """The newest file of a list, if it is kept from use, and why.
+
+    `record` is the command that puts it in force, as it is encoded.
+    """
 
     name: str
     raw_sha256: str
     reason: str
     at: int
+    record: bytes
 
 
 class RefusalRow(msgspec.Struct, frozen=True):
@@ -107,6 +110,13 @@ class IntakeStore:
         )
         return [SnapshotRow(*row) for row in rows]
 
+    def snapshots(self) -> Iterator[SnapshotRow]:
+        """Yield every snapshot in the order in which they were taken in."""
+        rows = self._conn.execute(
+            f"SELECT {_SNAPSHOT} FROM snapshots ORDER BY leaf_index"  # noqa: S608  constant text
+        )
+        return (SnapshotRow(*row) for row in rows)
+
     def insert_snapshot(self, row: SnapshotRow) -> None:
         """Add a snapshot."""
         self._conn.execute(
@@ -126,6 +136,12 @@ class IntakeStore:
         """Return the newest record of this content, None if it is not here."""
         return self._dataset("content_sha256 = ?", content_sha256)
 
+    def dataset_of(self, name: str, version: str, content_sha256: str) -> DatasetRow | None:
+        """Return the newest record of just this content under a dataset's version, or None."""
+        return self._dataset(
+            "name = ? AND version = ? AND content_sha256 = ?", name, version, content_sha256
+        )
+
     def newest_datasets(self) -> list[DatasetRow]:
         """Return the dataset in force under every name, sorted by name."""
         rows = self._conn.execute(
@@ -134,45 +150,53 @@ class IntakeStore:
         )
         return [DatasetRow(*row) for row in rows]
 
+    def checked_contents(self) -> list[tuple[str, str, int]]:
+        """Return name, content and when it was last its provider's newest, in order of intake."""
+        return list(
+            self._conn.execute(
+                "SELECT name, content_sha256, max(checked_at) FROM datasets "
+                "GROUP BY name, content_sha256 ORDER BY max(seq)"
+            )
+        )
+
     def insert_dataset(self, row: DatasetRow) -> None:
-        """Add a dataset record and release its bytes from quarantine, if they were in it."""
+        """Add a dataset record; what waits in quarantine under its name waits no longer."""
         self._conn.execute(
             f"INSERT INTO datasets ({_DATASET}) "  # noqa: S608  constant text
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             msgspec.structs.astuple(row),
         )
-        self._conn.execute(
-            "DELETE FROM quarantine WHERE name = ? AND raw_sha256 = ?", (row.name, row.raw_sha256)
-        )
+        self._end_quarantine(row.name)
 
     def confirm_dataset(self, name: str, *, at: int) -> None:
-        """Note that the dataset in force was found to be the newest at `at`."""
+        """Note that the dataset in force was found to be the newest at `at`.
+
+        What waits in quarantine is then no longer its provider's newest.
+        """
         self._conn.execute(
             "UPDATE datasets SET checked_at = max(checked_at, ?) WHERE seq = "
             "(SELECT max(seq) FROM datasets WHERE name = ?)",
             (at, name),
         )
+        self._end_quarantine(name)
 
     def quarantined(self) -> list[QuarantineRow]:
-        """Return what is in quarantine, newest first."""
+        """Return what is in quarantine, sorted by name."""
         rows = self._conn.execute(
-            "SELECT name, raw_sha256, reason, at FROM quarantine ORDER BY at DESC, name, raw_sha256"
+            "SELECT name, raw_sha256, reason, at, record FROM quarantine ORDER BY name"
         )
         return [QuarantineRow(*row) for row in rows]
 
     def put_quarantine(self, row: QuarantineRow) -> None:
-        """Note a quarantined file; the same file again updates reason and time."""
+        """Note a quarantined file in place of an older one of its list."""
         self._conn.execute(
-            "INSERT INTO quarantine (name, raw_sha256, reason, at) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (name, raw_sha256) DO UPDATE SET reason = excluded.reason, "
-            "at = excluded.at",
+            "INSERT OR REPLACE INTO quarantine (name, raw_sha256, reason, at, record) "
+            "VALUES (?, ?, ?, ?, ?)",
             msgspec.structs.astuple(row),
         )
-        self._conn.execute(
-            "DELETE FROM quarantine WHERE (name, raw_sha256) IN (SELECT name, raw_sha256 FROM "
-            "quarantine ORDER BY at DESC, name, raw_sha256 LIMIT -1 OFFSET ?)",
-            (QUARANTINE_KEPT,),
-        )
+
+    def _end_quarantine(self, name: str) -> None:
+        self._conn.execute("DELETE FROM quarantine WHERE name = ?", (name,))
 
     def insert_refusal(self, row: RefusalRow) -> None:
         """Note and count a refused intake."""

@@ -11,6 +11,8 @@ from typing import Self
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.database import FolderLock, connect_reader, connect_writer
+from rtgf_node.store.decision_root_store import DecisionRootStore
+from rtgf_node.store.gossip_store import GossipStore
 from rtgf_node.store.intake_store import IntakeStore
 from rtgf_node.store.key_manifest_store import KeyManifestStore
 from rtgf_node.store.log_store import LogStore
@@ -18,6 +20,7 @@ from rtgf_node.store.objects import ObjectStore
 from rtgf_node.store.registry_store import RegistryStore
 from rtgf_node.store.revocation_store import RevocationStore
 from rtgf_node.store.schema import migrate
+from rtgf_node.store.witness_store import WitnessStore
 
 DATABASE = "node.db"
 OBJECTS = "objects"
@@ -33,7 +36,8 @@ class Store:
       conn: the writing connection. It belongs to the state machine and its one thread.
       reader: the reading connection behind the stores below. It belongs to the thread that reads,
         in a node the trio thread: a point read takes about 10 µs, less than crossing to a thread.
-      log, registry, intake, revocation, keys: what is committed, for that reading thread.
+      log, registry, intake, revocation, keys, decision_roots: what is committed, for that reading
+        thread.
       objects: large bytes by their digest; safe from any thread.
     """
 
@@ -46,6 +50,9 @@ class Store:
     intake: IntakeStore
     revocation: RevocationStore
     keys: KeyManifestStore
+    decision_roots: DecisionRootStore
+    witness: WitnessStore
+    gossip: GossipStore
     objects: ObjectStore
 
     def close(self) -> None:
@@ -144,6 +151,9 @@ def _open(data_dir: Path, lock: FolderLock) -> Store:
             intake=IntakeStore(reader),
             revocation=RevocationStore(reader),
             keys=KeyManifestStore(reader),
+            decision_roots=DecisionRootStore(reader),
+            witness=WitnessStore(reader),
+            gossip=GossipStore(reader),
             objects=ObjectStore(data_dir / OBJECTS),
         )
         store.log.check()

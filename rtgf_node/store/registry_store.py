@@ -8,7 +8,7 @@ from typing import cast
 
 import msgspec
 
-from rtgf_node.core import identifiers
+from rtgf_node.core import identifiers, status_list
 from rtgf_node.errors import Code, RtgfError
 
 _ISSUED_COLUMNS = (
@@ -50,6 +50,20 @@ class Issued(msgspec.Struct, frozen=True):
     token: TokenRow
     build_id: str
     leaf_index: int
+
+
+class CatalogueRow(msgspec.Struct, frozen=True):
+    """A line of the catalogue: a token without its bytes."""
+
+    token_id: str
+    type: str
+    version: str
+    issue: int
+    canonical_hash: str
+    nbf: int
+    exp: int
+    leaf_index: int
+    issued_at: int
 
 
 class BuildRow(msgspec.Struct, frozen=True):
@@ -125,6 +139,38 @@ class RegistryStore:
         """Yield every token in the order in which the log issued them."""
         return self._issued("1 ORDER BY leaf_index")
 
+    def catalogue(
+        self,
+        after_leaf: int,
+        limit: int,
+        *,
+        token_type: str | None = None,
+        name: str | None = None,
+        place: str | None = None,
+        end: str | None = None,
+    ) -> list[CatalogueRow]:
+        """Return up to `limit` lines issued after the entry `after_leaf`, in order.
+
+        `end` is a jurisdiction: the token's own, or either end of its corridor.
+        """
+        rows = self._conn.execute(
+            "SELECT t.token_id, t.type, t.version, t.issue, t.canonical_hash, t.nbf, t.exp, "
+            "t.leaf_index, b.at FROM tokens t JOIN builds b USING (build_id) "
+            "WHERE t.leaf_index > :after AND (:type IS NULL OR t.type = :type) "
+            "AND (:name IS NULL OR t.name = :name) AND (:place IS NULL OR t.place = :place) "
+            "AND (:end IS NULL OR t.place = :end OR t.place LIKE :end || '-%' "
+            "OR t.place LIKE '%-' || :end) ORDER BY t.leaf_index LIMIT :limit",
+            {
+                "after": after_leaf,
+                "type": token_type,
+                "name": name,
+                "place": place,
+                "end": end,
+                "limit": limit,
+            },
+        )
+        return [CatalogueRow(*row) for row in rows]
+
     def page(self, after_leaf: int, limit: int = MAX_ROWS) -> list[Issued]:
         """Return up to `limit` tokens that were issued after the entry `after_leaf`, in order."""
         return list(
@@ -164,6 +210,10 @@ class RegistryStore:
             (status_list,),
         ).fetchone()
         return cast(int, row[0])
+
+    def first_of_status_list(self, status_list: int) -> Issued | None:
+        """Return the token with the lowest index in a status list, None if it has none."""
+        return self._one("status_list = ? ORDER BY status_idx LIMIT 1", status_list)
 
     def last_status_list(self) -> int:
         """Return the number of the newest status list, 0 before the first token."""
@@ -218,8 +268,15 @@ class RegistryStore:
         """Add a token; what it rests on is added by `insert_parents` when all are in.
 
         Raises:
-          RtgfError: RTGF_CONFLICT if its id, its jti or its place in a status list is taken.
+          RtgfError: RTGF_CONFLICT if its id, its jti or its place in a status list is taken,
+            RTGF_INPUT_INVALID if there is no such place.
         """
+        if not 0 <= token.status_idx < status_list.ENTRIES:
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID,
+                f"{token.token_id}: a status list has no place {token.status_idx}, so that the"
+                " token could never be revoked; build again",
+            )
         taken = self._conn.execute(
             "SELECT token_id FROM tokens WHERE token_id = ? OR jti = ? "
             "OR (status_list = ? AND status_idx = ?) LIMIT 1",

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, cast
 
 import msgspec
 
+from rtgf_node.core import status_list
+
 Status: TypeAlias = Literal["valid", "invalid", "suspended"]
 """What a status list says of a token; a token that was never revoked is valid."""
 
@@ -30,8 +32,22 @@ class RevocationRow(msgspec.Struct, frozen=True):
     leaf_index: int
 
 
+class ListState(msgspec.Struct, frozen=True):
+    """A status list and the whole state of revocation that it belongs to, as of one moment.
+
+    Attributes:
+      rev_epoch: the newest revocation of all.
+      newest_leaf: the log entry of that one, None before the first.
+      packed: the list's statuses (`core.status_list`).
+    """
+
+    rev_epoch: int
+    newest_leaf: int | None
+    packed: bytes
+
+
 class RevocationStore:
-    """The revocations table, through one connection."""
+    """The revocations and status_lists tables, through one connection."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
@@ -77,6 +93,44 @@ class RevocationStore:
             "(SELECT max(rev_epoch) FROM revocations GROUP BY token_id) ORDER BY rev_epoch"
         )
         return (RevocationRow(*row) for row in rows)
+
+    def of_token(self, token_id: str) -> list[RevocationRow]:
+        """Return every change of the token's status, in order."""
+        rows = self._conn.execute(
+            f"SELECT {_COLUMNS} FROM revocations WHERE token_id = ? "  # noqa: S608  constant text
+            "ORDER BY rev_epoch",
+            (token_id,),
+        )
+        return [RevocationRow(*row) for row in rows]
+
+    def list_state(self, number: int) -> ListState:
+        """Return a status list as it stands; one that no revocation has touched is all valid."""
+        # One statement, so that all of it is of one moment while another connection writes.
+        rev_epoch, newest, packed = self._conn.execute(
+            "SELECT (SELECT coalesce(max(rev_epoch), 0) FROM revocations), "
+            "(SELECT max(leaf_index) FROM revocations), "
+            "(SELECT packed FROM status_lists WHERE number = ?)",
+            (number,),
+        ).fetchone()
+        return ListState(rev_epoch, newest, packed or bytes(status_list.empty()))
+
+    def newest_of_list(self, number: int, *, before_leaf: int) -> RevocationRow | None:
+        """Return the newest change of a status list among the log's first entries, or None."""
+        columns = ", ".join(f"r.{column.strip()}" for column in _COLUMNS.split(","))
+        row = self._conn.execute(
+            f"SELECT {columns} FROM revocations r JOIN tokens USING (token_id) "  # noqa: S608  constant text
+            "WHERE status_list = ? AND r.leaf_index < ? ORDER BY r.rev_epoch DESC LIMIT 1",
+            (number, before_leaf),
+        ).fetchone()
+        return None if row is None else RevocationRow(*row)
+
+    def put_list(self, number: int, packed: bytes) -> None:
+        """Keep a status list as it is from now on."""
+        self._conn.execute(
+            "INSERT INTO status_lists (number, packed) VALUES (?, ?) "
+            "ON CONFLICT (number) DO UPDATE SET packed = excluded.packed",
+            (number, packed),
+        )
 
     def insert(self, row: RevocationRow) -> None:
         """Add the next change."""

@@ -11,6 +11,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from rtgf_node.core import status_list
 from rtgf_node.errors import Code, RtgfError
 
 MIGRATIONS_TABLE = "migrations"
@@ -191,7 +192,123 @@ def m0003_registry(db: Database) -> None:
         db.execute(statement)
 
 
-KNOWN = ("m0001_log", "m0002_intake", "m0003_registry")
+@migrations()
+def m0004_decision_roots(db: Database) -> None:
+    """Which decisions the log holds a root of; the decisions themselves are in their own file."""
+    for statement in (
+        """CREATE TABLE decision_roots (
+             chain TEXT NOT NULL,
+             first_seq INTEGER NOT NULL,
+             last_seq INTEGER NOT NULL,
+             count INTEGER NOT NULL,
+             root TEXT NOT NULL,
+             head TEXT NOT NULL,
+             event_id TEXT NOT NULL,
+             leaf_index INTEGER NOT NULL REFERENCES leaves (idx),
+             begun_anew TEXT,
+             PRIMARY KEY (chain, leaf_index)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX decision_roots_by_end ON decision_roots (chain, last_seq)",
+        """CREATE TRIGGER decision_roots_are_never_changed BEFORE UPDATE ON decision_roots
+             BEGIN SELECT RAISE(ABORT, 'decision roots are append-only'); END""",
+        """CREATE TRIGGER decision_roots_are_never_deleted BEFORE DELETE ON decision_roots
+             BEGIN SELECT RAISE(ABORT, 'decision roots are append-only'); END""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0005_status_lists(db: Database) -> None:
+    """The status lists as they stand, packed; what they follow from is the revocations table."""
+    db.execute(
+        """CREATE TABLE status_lists (
+             number INTEGER PRIMARY KEY,
+             packed BLOB NOT NULL) STRICT"""
+    )
+    lists: dict[int, bytearray] = {}
+    rows = db.execute(
+        "SELECT status_list, status_idx, status "
+        "FROM revocations JOIN tokens USING (token_id) ORDER BY rev_epoch"
+    )
+    for number, index, status in rows.fetchall():
+        packed = lists.setdefault(number, status_list.empty())
+        status_list.put(packed, index, status_list.NUMBERS[status])
+    for number, packed in lists.items():
+        db.execute("INSERT INTO status_lists VALUES (?, ?)", (number, bytes(packed)))
+
+
+@migrations()
+def m0006_witnesses(db: Database) -> None:
+    """Cosignatures given and received, heads of other logs, and heads that cannot all be true."""
+    for statement in (
+        """CREATE TABLE cosignatures (
+             tree_size INTEGER NOT NULL,
+             key TEXT NOT NULL,
+             at INTEGER NOT NULL,
+             line TEXT NOT NULL,
+             PRIMARY KEY (tree_size, key)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX cosignatures_by_witness ON cosignatures (key, tree_size)",
+        """CREATE TABLE cosigned (
+             origin TEXT NOT NULL,
+             tree_size INTEGER NOT NULL,
+             root BLOB NOT NULL,
+             at INTEGER NOT NULL,
+             note BLOB NOT NULL,
+             PRIMARY KEY (origin, tree_size)) STRICT, WITHOUT ROWID""",
+        """CREATE TRIGGER cosigned_is_never_changed BEFORE UPDATE ON cosigned
+             BEGIN SELECT RAISE(ABORT, 'what was cosigned is append-only'); END""",
+        """CREATE TRIGGER cosigned_is_never_deleted BEFORE DELETE ON cosigned
+             BEGIN SELECT RAISE(ABORT, 'what was cosigned is append-only'); END""",
+        """CREATE TABLE seen_heads (
+             origin TEXT PRIMARY KEY,
+             tree_size INTEGER NOT NULL,
+             root BLOB NOT NULL,
+             at INTEGER NOT NULL,
+             note BLOB NOT NULL) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE findings (
+             origin TEXT NOT NULL,
+             tree_size INTEGER NOT NULL,
+             root BLOB NOT NULL,
+             peer TEXT NOT NULL,
+             evidence TEXT NOT NULL,
+             detail TEXT NOT NULL,
+             halts INTEGER NOT NULL,
+             at INTEGER NOT NULL,
+             leaf_index INTEGER NOT NULL REFERENCES leaves (idx),
+             settled_at INTEGER,
+             PRIMARY KEY (origin, tree_size, root)) STRICT, WITHOUT ROWID""",
+        """CREATE TRIGGER findings_are_never_deleted BEFORE DELETE ON findings
+             BEGIN SELECT RAISE(ABORT, 'findings are kept'); END""",
+    ):
+        db.execute(statement)
+
+
+@migrations()
+def m0007_quarantine(db: Database) -> None:
+    """What is in quarantine, with all that putting it in force takes: one file of each list.
+
+    Until now it was remembered in memory alone, so that the table holds nothing.
+    """
+    for statement in (
+        "DROP TABLE quarantine",
+        """CREATE TABLE quarantine (
+             name TEXT PRIMARY KEY,
+             raw_sha256 TEXT NOT NULL,
+             reason TEXT NOT NULL,
+             at INTEGER NOT NULL,
+             record BLOB NOT NULL) STRICT, WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
+KNOWN = (
+    "m0001_log",
+    "m0002_intake",
+    "m0003_registry",
+    "m0004_decision_roots",
+    "m0005_status_lists",
+    "m0006_witnesses",
+    "m0007_quarantine",
+)
 
 
 def migrate(conn: sqlite3.Connection) -> None:

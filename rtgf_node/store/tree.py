@@ -20,10 +20,11 @@ from rtgf_node.core.merkle import (
     proof_subtrees_inclusion,
     range_to_nodes,
 )
+from rtgf_node.core.tiles import HEIGHT, WIDTH
 from rtgf_node.errors import Code, RtgfError
 
-TILE_HEIGHT = 8
-TILE_WIDTH = 1 << TILE_HEIGHT
+TILE_HEIGHT = HEIGHT
+TILE_WIDTH = WIDTH
 TILE_BYTES = TILE_WIDTH * HASH_BYTES
 # 16 KiB each with their inner nodes: 16 MiB. The upper levels of ten million leaves are 153 tiles
 # and stay in; the rest is the working set of leaves whose proofs are asked for.

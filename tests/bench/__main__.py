@@ -3,7 +3,7 @@
     scripts/bench [--quick] [GROUP ...]
 
 The table goes to standard output, progress to standard error. Groups: verify, check, append, proof,
-screen, compile.
+screen, compile, tiles, decisions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from tests.bench import appends, matrix, proofs, report, screening, serving, verification
+from tests.bench import (
+    appends,
+    decisions,
+    matrix,
+    proofs,
+    report,
+    screening,
+    serving,
+    tiles,
+    verification,
+)
 from tests.bench.measure import Row, Skipped
 
 GROUPS: Mapping[str, Callable[..., Iterator[Row | Skipped]]] = {
@@ -23,6 +33,8 @@ GROUPS: Mapping[str, Callable[..., Iterator[Row | Skipped]]] = {
     "proof": proofs.measure,
     "screen": screening.measure,
     "compile": matrix.measure,
+    "tiles": tiles.measure,
+    "decisions": decisions.measure,
 }
 
 

@@ -15,6 +15,7 @@ from rtgf_node.core import (
     jose,
     merkle,
     snapshot,
+    status_list,
     times,
     tokens,
     tree_head,
@@ -30,10 +31,11 @@ SIGNERS = {
     use: SeedSigner(f"rtgf.eu.example:ed25519:2026-11:{number:03}", bytes([number] * 32))
     for number, use in enumerate(("token", "log", "status", "receipt"), start=1)
 }
+LIST_URI = "https://rtgf.eu.example/revocations/status-list/0"
 CONTENT = digests.sha256(b"records")
 
 
-def token(token_id: str, *, derived_from=(), policy: str, signer=SIGNERS["token"]) -> bytes:
+def token(token_id: str, *, derived_from=(), policy: str, signer=SIGNERS["token"], idx=0) -> bytes:
     parts = identifiers.split_token_id(token_id)
     nbf, exp = times.to_text(NOW), times.to_text(LATER)
     place = "jurisdiction" if parts.type == "RMT" else "corridor"
@@ -79,7 +81,7 @@ def token(token_id: str, *, derived_from=(), policy: str, signer=SIGNERS["token"
         "evidence_requirements": [],
         "revocation": {
             "revEpoch": 0,
-            "status_list": {"uri": "https://rtgf.eu.example/revocations/status-list/0", "idx": 0},
+            "status_list": {"uri": LIST_URI, "idx": idx},
             "transparency_log": "https://rtgf.eu.example/transparency",
             "anchor": {"tree_size": 0, "root_hash": f"sha256:{merkle.EMPTY_ROOT.hex()}"},
         },
@@ -98,6 +100,7 @@ class World:
         self.tokens: dict[str, bytes] = {}
         self.snapshots: dict[str, bytes] = {}
         self.entries: list[dict] = []
+        self.packed = status_list.empty()
         self.key_uses = {use: signer.kid for use, signer in SIGNERS.items()}
         jwks = KeySet(
             PublicKey(signer.kid, signer.public, use, NOW - 3600, LATER)
@@ -125,6 +128,7 @@ class World:
                 "IMT:EU-SG:payments_aml:2026-10.1",
                 policy=digests.of_documents([policy, policy]),
                 derived_from=["RMT:EU:payments_aml:2026-10.1"],
+                idx=1,
             )
         )
         self.withdraw("IMT:EU-SG:payments_aml:2026-10.1")
@@ -154,9 +158,23 @@ class World:
             "reason": "superseded",
         }
         epoch = len(self.entries) + 1
-        self.log("revocation", token_id, CONTENT, **entry, rev_epoch=epoch)
+        held = tokens.parse(self.tokens[identifiers.token_uri(token_id)])
+        idx = held.revocation.status_list.idx
+        status_list.put(self.packed, idx, status_list.INVALID)
+        listed = {"number": 0, "idx": idx, "sha256": status_list.digest(self.packed)}
+        self.log("revocation", token_id, CONTENT, **entry, rev_epoch=epoch, status_list=listed)
         self.entries.append(
             {"token_id": token_id, **entry, "revEpoch": epoch, "at": times.to_text(NOW)}
+        )
+
+    def status_list(self, *, packed=None, signer=SIGNERS["status"], uri=LIST_URI) -> str:
+        return status_list.sign(
+            bytes(self.packed if packed is None else packed),
+            signer,
+            uri=uri,
+            at=NOW,
+            rev_epoch=len([one for one in self.events if one.type == "revocation"]),
+            tree_size=len(self.events),
         )
 
     def leaves(self) -> list[bytes]:
@@ -239,5 +257,6 @@ class World:
             "proofs": {self.events[index].event_id: self.proof(index) for index in issued.values()},
             "revocations": canonical_json.canonical_bytes(revocations),
             "snapshots": dict(self.snapshots),
+            "status_lists": {0: self.status_list()},
         }
         return Material(**{**honest, **changes})

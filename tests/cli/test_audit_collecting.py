@@ -42,6 +42,11 @@ class HonestNode:
     def revocations(self):
         return self.shown().revocations
 
+    def status_list(self, number):
+        if number:
+            raise RtgfError(Code.RTGF_NOT_FOUND, "there is no such list")
+        return self.shown().status_lists[0]
+
     def log_page(self, since):
         entries = self.shown().entries[since : since + PAGE]
         return wire.LogPage(len(self.world.events), entries, None)

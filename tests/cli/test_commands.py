@@ -23,6 +23,9 @@ VERBS = (
     "verify",
     "revoke",
     "audit",
+    "export",
+    "decisions",
+    "check",
     "demo",
     "version",
 )
@@ -153,6 +156,6 @@ def test_messages_name_only_commands_that_exist():
     for path in Path(rtgf_node.__file__).parent.rglob("*.py"):
         text = path.read_text()
         for verb in re.findall(r"(?:[`(]|run: |  )rtgf ([a-z]+)\b", text):
-            assert verb in {*VERBS, "keys"}, f"{path.name} names rtgf {verb}"
+            assert verb in {*VERBS, "keys", "log"}, f"{path.name} names rtgf {verb}"
         for act in re.findall(r"(?:[`(]|run: |  )rtgf keys ([a-z]+)\b", text):
             assert act == "list", f"{path.name} names rtgf keys {act}"

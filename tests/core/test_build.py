@@ -96,7 +96,7 @@ def test_an_imt_rests_on_both_rmts() -> None:
     checked = tokens.check(signed, keys=node.keys, at=worlds.NOW)
     state = TrustState()
     state.screens = dict(INDEXES)
-    state.fresh_until = dict.fromkeys(("un-sc", "eu-fsf"), 2**53)
+    state.fresh_until = dict.fromkeys(INDEXES, 2**53)
 
     def decided(context: dict[str, Any]) -> decide.Decision:
         return decide.run(

@@ -15,6 +15,7 @@ from rtgf_node.errors import Code, RtgfError
 from tests import worlds
 
 EU = worlds.authority("EU")
+SIGNATURE = Code.RTGF_POL_MATRIX_SIGNATURE_INVALID
 
 
 def accept(data: bytes, **changes: Any) -> snapshot.Snapshot:
@@ -325,3 +326,58 @@ def test_the_hash_leaves_out_itself_and_the_signatures_only() -> None:
     assert snapshot.digest(made) == made["policy_snapshot_hash"]
     assert snapshot.digest({**made, "signatures": []}) == made["policy_snapshot_hash"]
     assert snapshot.digest({**made, "status": "official"}) != made["policy_snapshot_hash"]
+
+
+class TestForWhomAnAuthoritySpeaks:
+    """RTGF-CT-01: one authority's stolen key states no other authority's rules."""
+
+    US = worlds.authority("US")
+
+    def of_us(self, place: str = "EU", **changes: Any) -> bytes:
+        made = worlds.document(place, issuer=self.US.did, version="2026-11", **changes)
+        return worlds.sealed(made, self.US.signers)
+
+    def both(self, **changes: Any) -> dict[str, Any]:
+        keys = KeySet([*EU.public_keys, *self.US.public_keys])
+        return {"keys": keys, "issuers": [EU.did, self.US.did], **changes}
+
+    def held(self, **changes: Any) -> Any:
+        document = worlds.document(**changes)
+        found = snapshot.parse(worlds.sealed(document, EU.signers))
+        return lambda place, domain: (
+            found if (place, domain) == (found.jurisdiction, found.domain) else None
+        )
+
+    @pytest.mark.parametrize(
+        "places",
+        [
+            {"did:web:authority.us.example": ["US"]},
+            {"did:web:authority.eu.example": ["EU"]},
+            {"did:web:authority.us.example": ["US"], "did:web:authority.eu.example": ["EU", "EA"]},
+        ],
+        ids=["its-own", "another's", "both"],
+    )
+    def test_not_for_a_place_of_another(self, places) -> None:
+        error = refusal(self.of_us(), **self.both(places=places))
+        assert (error.code, error.pointer) == (SIGNATURE, "/jurisdiction")
+        assert accept(self.of_us("US"), **self.both(places=places)).jurisdiction == "US"
+
+    def test_not_for_a_place_that_another_has_stated_rules_of(self) -> None:
+        error = refusal(self.of_us(), **self.both(held_of=self.held()))
+        assert (error.code, error.pointer) == (SIGNATURE, "/jurisdiction")
+        assert accept(self.of_us("SG"), **self.both(held_of=self.held())).jurisdiction == "SG"
+        other_domain = self.of_us(domain="data_protection")
+        assert accept(other_domain, **self.both(held_of=self.held())).domain == "data_protection"
+
+    def test_the_operator_hands_a_place_over(self) -> None:
+        places = {self.US.did: ["EU", "US"]}
+        taken = accept(self.of_us(), **self.both(held_of=self.held(), places=places))
+        assert taken.issuer == self.US.did
+
+    def test_fewer_signatures_need_as_many_as_were_asked_for(self) -> None:
+        three = worlds.authority("EU", keys=3)
+        held = self.held(signature_threshold=2)
+        made = worlds.document(version="2026-11", signature_threshold=1)
+        options = {"keys": three.keys, "held_of": held}
+        assert refusal(worlds.sealed(made, three.signers[:1]), **options).code is SIGNATURE
+        assert accept(worlds.sealed(made, three.signers[:2]), **options).signature_threshold == 1

@@ -24,6 +24,7 @@ PRIVILEGED = {
     ("GET", "/admin/builds/none"): {"operator", "approver", "auditor"},
     ("POST", "/admin/revoke"): {"operator"},
     ("POST", "/admin/reinstate"): {"operator"},
+    ("POST", "/admin/log/resume"): {"approver"},
     ("GET", "/admin/status"): {"operator", "approver", "auditor"},
     ("GET", "/admin/keys"): {"operator", "approver", "auditor"},
 }
@@ -110,11 +111,14 @@ def make_client(folder, node, *, ca=None, uris=("urn:rtgf:operator:first",), now
 def handshake(node, context) -> bytes:
     """Connect, ask, and return what came; nothing when the node closed."""
     plain = socket.create_connection(("127.0.0.1", node.port), timeout=20)
-    with plain, suppress(ssl.SSLError, ConnectionError):
-        with context.wrap_socket(plain, server_hostname="localhost") as stream:
-            # In TLS 1.3 a client learns only after its handshake that its certificate is refused.
-            stream.sendall(b"GET /admin/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            return stream.recv(1000)
+    with (
+        plain,
+        suppress(ssl.SSLError, ConnectionError),
+        context.wrap_socket(plain, server_hostname="localhost") as stream,
+    ):
+        # In TLS 1.3 a client learns only after its handshake that its certificate is refused.
+        stream.sendall(b"GET /admin/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return stream.recv(1000)
     return b""
 
 

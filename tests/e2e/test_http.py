@@ -147,13 +147,30 @@ def test_a_node_says_nothing_of_its_inside(published):
         assert "server" not in reply.headers
 
 
+def test_a_fault_of_ours_is_a_500_that_explains_nothing(make_node):
+    """What went wrong stands in the node's own log, under the id that the caller was given."""
+    node = make_node(published=True, running=False)
+    node.tamper(lambda conn: conn.execute("UPDATE snapshots SET body = x'5b5d'"))
+    with node.running():
+        reply = node.ask("GET", "/policy-matrix/index.jsonld")
+        assert ready(node)
+    problem = reply.problem(500, "RTGF_VERIFY_INTERNAL")
+    assert "errors" not in problem
+    assert problem["instance"] in problem["detail"]
+    for inside in ("Assertion", "dict", "snapshots", ".py"):
+        assert inside not in reply.body.decode()
+    said = (node.folder / "node.log").read_text()
+    (line,) = [line for line in said.splitlines() if "request_failed" in line]
+    assert json.loads(line)["request_id"] == problem["instance"]
+    assert "AssertionError" in line
+
+
 # --- bodies are bounded -------------------------------------------------------------------------
 
 
 def post(head: str, body: bytes) -> bytes:
-    return (
-        f"POST /verify HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{head}\r\n\r\n"
-    ).encode() + body
+    lines = ("POST /verify HTTP/1.1", "Host: localhost", "Content-Type: application/json", head)
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
 def test_a_body_that_announces_too_much_is_refused(published):
@@ -205,8 +222,8 @@ def get(path: bytes, *headers: bytes) -> bytes:
         get(b"/healthz", b"X-Bad: a\x00b"),
         get(b"/healthz", b"X Bad: a"),
         get(b"/healthz", b": empty"),
-        get(b"/healthz", b"X-Big: " + b"x" * HEAD_LIMIT),
-        get(b"/" + b"x" * HEAD_LIMIT),
+        get(b"/healthz", b"X-Big: " + b"x" * 2 * HEAD_LIMIT),
+        get(b"/" + b"x" * 2 * HEAD_LIMIT),
         get(b"/healthz\x00"),
         get(b"/healthz\r\nX-Injected: 1 "),
         get(b"/health z"),

@@ -134,6 +134,7 @@ class Writer:
                     *(make_event("token_issue", row.token_id) for row in tokens),
                 ),
                 tokens=tuple(tokens),
+                rev_epoch=self.store.revocation.rev_epoch(),
             )
             await self.propose(client, seq, build)
             entry = RevokeEntry(tokens[0].token_id, "invalid", "policy_withdrawn")

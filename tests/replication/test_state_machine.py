@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from msgspec import structs
 
 from rtgf_node.core import digests, merkle, tree_head
 from rtgf_node.core.canonical_json import canonical_bytes
@@ -22,6 +23,7 @@ from rtgf_node.replication.commands import (
     RecordRefusal,
     SignedHead,
     decode,
+    decode_record,
     encode,
 )
 from rtgf_node.replication.state_machine import StateMachine
@@ -307,10 +309,24 @@ class TestIntake:
 
     def test_quarantined_file_is_released_by_recording_it(self, store, client):
         command = samples.dataset("small")
-        client.accepted(QuarantineDataset("un-sc", command.raw_sha256, "shrank", samples.AT))
-        assert [row.reason for row in store.intake.quarantined()] == ["shrank"]
-        client.accepted(command)
+        client.accepted(QuarantineDataset(command, "shrank", samples.AT))
+        [row] = store.intake.quarantined()
+        assert (row.name, row.reason, row.raw_sha256) == ("un-sc", "shrank", command.raw_sha256)
+        assert store.intake.newest_dataset("un-sc") is None
+        client.accepted(decode_record(row.record))
+        assert store.intake.newest_dataset("un-sc").raw_sha256 == command.raw_sha256
         assert store.intake.quarantined() == []
+
+    def test_quarantine_holds_the_newest_file_until_another_is_the_newest(self, store, client):
+        held = samples.dataset("monday")
+        client.accepted(held)
+        for number, content in enumerate(("tuesday", "wednesday")):
+            record = samples.dataset(content)
+            client.accepted(QuarantineDataset(record, content, samples.AT + number))
+            assert [row.reason for row in store.intake.quarantined()] == [content]
+        client.accepted(QuarantineDataset(samples.dataset("x", name="eu-fsf"), "x", samples.AT))
+        client.accepted(ConfirmDataset("un-sc", held.raw_sha256, samples.AT + 60))
+        assert [row.name for row in store.intake.quarantined()] == ["eu-fsf"]
 
     def test_refusals_are_counted_and_the_kept_rows_are_bounded(self, store, client):
         refusal = RecordRefusal("RTGF_X", "un-sc", "", samples.AT, "unreadable")
@@ -470,3 +486,43 @@ class TestHeads:
         client.accepted(again)
         assert store.log.latest_head().document == again.document
         assert len(store.log.heads(9)) == 1
+
+
+class TestPublishing:
+    def reissue(self, **changes):
+        rmt = samples.token("RMT:SG:payments_aml:2026-10.2", number=5)
+        return structs.replace(samples.publish("build-2", rmt), **changes)
+
+    @pytest.mark.parametrize("status", ["invalid", "suspended"])
+    def test_what_was_withdrawn_while_a_build_ran_is_not_issued_again(self, store, client, status):
+        client.accepted(samples.corridor_build())
+        client.accepted(samples.revoke(samples.RMT_SG, status=status))
+        refusal = client.refused(self.reissue(rev_epoch=0))
+        assert refusal.code is Code.RTGF_CONFLICT
+        assert store.registry.token("RMT:SG:payments_aml:2026-10.2") is None
+        assert store.registry.build("build-2") is None
+
+    def test_a_build_that_was_planned_after_the_withdrawal_may_issue(self, store, client):
+        client.accepted(samples.corridor_build())
+        epoch = client.accepted(samples.revoke(samples.RMT_SG)).rev_epoch
+        client.accepted(self.reissue(rev_epoch=epoch))
+        assert store.registry.token("RMT:SG:payments_aml:2026-10.2") is not None
+
+    def test_a_withdrawal_of_something_else_holds_no_build_up(self, client):
+        client.accepted(samples.corridor_build())
+        client.accepted(samples.revoke(samples.RMT_EU))
+        client.accepted(self.reissue(rev_epoch=0))
+
+    def test_approvals_are_logged_with_the_build_or_not_at_all(self, store, client):
+        client.accepted(samples.corridor_build())
+        size = store.log.size
+        approval = samples.event_bytes("EU-SG:payments_aml", kind="approval")
+        client.accepted(samples.revoke(samples.RMT_SG))
+        with_approval = self.reissue(rev_epoch=0, approvals=(approval,))
+        client.refused(with_approval)
+        revocations = 4  # the RMT and what rests on it
+        assert store.log.size == size + revocations
+        outcome = client.accepted(structs.replace(with_approval, rev_epoch=4))
+        assert store.log.size == size + revocations + 3
+        assert len(outcome.leaf_indexes) == 2
+        assert store.log.entry(store.log.size - 1) == approval

@@ -9,8 +9,8 @@ from rtgf_node.core.lists.countries import is_code
 
 AGREEING_BIRTH = 0.25  # share of the doubt that an agreeing birth date removes
 AGREEING_COUNTRY = 0.10
-# A full birth date that contradicts: an equal name keeps 0.92, the threshold most clauses state, so
-# a wrong date alone never clears an equal name; a merely similar one falls below it.
+# A full birth date that contradicts: an equal name, or an equal alias, keeps 0.92, the threshold
+# most clauses state, so a wrong date alone never clears it; a merely similar one falls below it.
 CONTRADICTING_BIRTH = 0.92
 CONTRADICTING_YEAR = 0.96
 CONTRADICTING_COUNTRY = 0.98
@@ -28,13 +28,17 @@ def needed(threshold: float) -> float:
 def adjust(
     score: float,
     *,
-    exact: bool,
+    equal: bool,
     births: Iterable[str],
     listed_births: tuple[str, ...],
     countries: Iterable[str],
     listed_countries: tuple[str, ...],
 ) -> float:
-    """Return the score with the evidence counted; what either side lacks changes nothing."""
+    """Return the score with the evidence counted; what either side lacks changes nothing.
+
+    What a caller says about a party clears no `equal` name: it is the caller who may want to.
+    """
+    least = min(score, CONTRADICTING_BIRTH) if equal else 0.0
     births = tuple(births)
     if births and listed_births and score >= MIN_NAME:
         score = _with_births(score, births, listed_births)
@@ -43,9 +47,9 @@ def adjust(
     if ours and theirs and score >= MIN_NAME:
         if ours & theirs:
             score += (1.0 - score) * AGREEING_COUNTRY
-        elif not exact:
+        elif not equal:
             score *= CONTRADICTING_COUNTRY
-    return score
+    return max(score, least)
 
 
 def _with_births(score: float, births: tuple[str, ...], listed: tuple[str, ...]) -> float:

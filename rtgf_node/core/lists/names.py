@@ -13,7 +13,7 @@ import unicodedata
 from anyascii import anyascii
 
 MAX_TOKENS = 40  # words of one name; the longest real one has 38 that count
-_MAX_LENGTH = 2_000  # characters of a name that are looked at, the bound of a record's value
+MAX_LENGTH = 2_000  # characters of a name that are looked at, the bound of a record's value
 
 _APOSTROPHES = re.compile("['`\u00b4\u02b9-\u02bf\u2018\u2019\u201b\u2032\u0640]")
 _WORD = re.compile(r"[a-z0-9]+")
@@ -22,7 +22,9 @@ _MIN_ARTICLE = 4  # letters; a shorter word with these first letters is a word o
 _HAN = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}[A-Za-z]?\b|\b(?:[A-Za-z]\.){1,}[A-Za-z]\b")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
+_SEVERAL = re.compile(r"[/;|\n]|\b(?:a\.?k\.?a|f\.?k\.?a|alias|c/o|d/b/a)\b|&", re.IGNORECASE)
 _LATIN = re.compile("[A-Za-z0-9]")
+_PICTURE = re.compile(":[a-z0-9_+-]+:")  # how an emoji is transliterated
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -81,12 +83,17 @@ _MIN_SOUND = 3  # consonants; shorter skeletons are shared by unrelated names
 
 def fold(name: str) -> tuple[str, ...]:
     """Return the words of a name in lower-case ASCII, in their order."""
-    text = unicodedata.normalize("NFKC", name[:_MAX_LENGTH])
+    return tuple(words(name))[:MAX_TOKENS]
+
+
+def words(name: str) -> list[str]:
+    """Return what `fold` returns, however many words there are."""
+    text = unicodedata.normalize("NFKC", name[:MAX_LENGTH])
     text = _APOSTROPHES.sub("", text)
     if not text.isascii():
         text = " ".join(_romanised(word) for word in text.split())
     text = _DOTTED.sub(_undotted, text)
-    return tuple(_WORD.findall(text.lower()))[:MAX_TOKENS]
+    return _WORD.findall(text.lower())
 
 
 def forms(name: str) -> tuple[tuple[str, ...], ...]:
@@ -104,7 +111,16 @@ def forms(name: str) -> tuple[tuple[str, ...], ...]:
             script = inside.rpartition(":")[2]
             if not _LATIN.search(script):
                 found.append(fold(script))
-    return tuple(words for words in dict.fromkeys(found) if words)
+    return tuple(folded for folded in dict.fromkeys(found) if folded)
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """Return the full names in what may be several names in one, such as of a joint account.
+
+    A part of fewer than two names is left out: it is more likely a part of the one name.
+    """
+    found = _SEVERAL.split(name)
+    return tuple(part for part in found if sum(map(is_significant, words(part))) > 1)
 
 
 def sound(token: str) -> str:
@@ -150,7 +166,16 @@ def _romanised(word: str) -> str:
 
 
 def _plain(word: str) -> str:
-    return anyascii(word).replace("`", "").replace("'", "")
+    letters = "".join(_spelled(letter) for letter in word)
+    return letters.replace("`", "").replace("'", "")
+
+
+def _spelled(letter: str) -> str:
+    """Return a letter in ASCII; what is invisible or a picture spells nothing."""
+    if unicodedata.category(letter) == "Cf":
+        return ""
+    spelled = anyascii(letter)
+    return "" if _PICTURE.fullmatch(spelled) else spelled
 
 
 def _undotted(match: re.Match[str]) -> str:

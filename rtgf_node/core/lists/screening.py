@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from rtgf_node.core.lists import corroboration, names
+from rtgf_node.core.lists import corroboration, lookalikes, names
 from rtgf_node.core.lists.record import Record
 from rtgf_node.core.lists.vocabulary import Vocabulary
 from rtgf_node.errors import Code, RtgfError
@@ -33,6 +33,7 @@ _LESSER = 1.0 - _GREATER
 _ALIAS = 0.98  # what an alias is worth beside a primary name
 _INITIAL = 0.8  # likeness of an initial to a name that starts with it
 _RUN_TOGETHER = 0.98  # names that differ only in where the words part
+_EQUAL = 0.98  # from here on names differ at most in titles, legal forms and where words part
 _ESTIMATE_SLACK = 0.08  # how far the estimate may be below the score
 _PRUNE_FROM = 300  # candidates; above it they must share a second word
 
@@ -142,16 +143,14 @@ class NameIndex:
 
         Raises:
           RtgfError: RTGF_INPUT_INVALID: the threshold is not in 0..1, the party has too many names,
-            or none that can be compared. Silence about such a party would read as "not listed".
+            or one that cannot be compared. Silence about such a party would read as "not listed".
         """
         if not 0.0 <= threshold <= 1.0:
             raise RtgfError(Code.RTGF_INPUT_INVALID, "a threshold is a number in 0..1")
         if len(party.names) > MAX_PARTY_NAMES:
             detail = f"a party has at most {MAX_PARTY_NAMES} names, this one {len(party.names)}"
             raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
-        queries = [folded for folded in map(names.fold, party.names) if folded]
-        if not queries:
-            raise RtgfError(Code.RTGF_INPUT_INVALID, "the party has no name with letters or digits")
+        queries = _queries(party)
         threshold = max(threshold, MIN_THRESHOLD)
         evidence = bool(party.birth_dates or party.countries)
         least = corroboration.needed(threshold) if evidence else threshold
@@ -162,7 +161,7 @@ class NameIndex:
                 record = self._records[listed.record]
                 score = corroboration.adjust(
                     score * _ALIAS if listed.alias else score,
-                    exact=exact,
+                    equal=score >= _EQUAL,
                     births=party.birth_dates,
                     listed_births=record.birth_dates,
                     countries=party.countries,
@@ -180,6 +179,9 @@ class NameIndex:
                     exact=exact,
                 )
         ranked = sorted(best.values(), key=lambda each: (-each.score, each.source, each.source_id))
+        if not ranked and any(not _tells(query) for query in queries):
+            detail = "a name of nothing but initials, titles or legal forms can mean anybody"
+            raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
         return tuple(ranked[:MAX_MATCHES])
 
     def _alike(self, folded: tuple[str, ...], least: float) -> list[tuple[int, float, bool]]:
@@ -287,6 +289,37 @@ class NameIndex:
             # A single name is part of many: both names must be covered as a whole.
             return min(0.999, (greater + lesser) / 2), False
         return min(0.999, _GREATER * greater + _LESSER * lesser), False
+
+
+def _queries(party: Party) -> list[tuple[str, ...]]:
+    """Return the words of every name of the party, of what it looks like, and of names inside it.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID: the party has no name, or one with no letters or digits, or of
+        which only a part would be looked at.
+    """
+    queries: dict[tuple[str, ...], None] = {}
+    for name in party.names:
+        if len(name) > names.MAX_LENGTH:
+            detail = f"a name has at most {names.MAX_LENGTH} characters, this one {len(name)}"
+            raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
+        for reading in lookalikes.readings(name):
+            words = names.words(reading)
+            if not words:
+                detail = "the party has a name without letters or digits"
+                raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
+            if len(words) > names.MAX_TOKENS:
+                detail = f"a name has at most {names.MAX_TOKENS} words, this one {len(words)}"
+                raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
+            queries[tuple(words)] = None
+            queries |= dict.fromkeys(map(names.fold, names.parts(reading)))
+    if not queries:
+        raise RtgfError(Code.RTGF_INPUT_INVALID, "the party has no name")
+    return list(queries)
+
+
+def _tells(words: Iterable[str]) -> bool:
+    return any(len(word) > 1 and names.is_significant(word) for word in words)
 
 
 def _significant(words: Iterable[str]) -> int:

@@ -21,9 +21,9 @@ from rtgf_node.core.policy.values import (
     CURRENCY_MISMATCH,
     INPUT_MISSING,
     MISSING,
-    READERS,
     EvaluationError,
     Value,
+    reader_of,
 )
 from rtgf_node.core.shapes import pointer
 
@@ -120,9 +120,9 @@ def _test(condition: Condition, stated: JsonValue, place: str) -> Callable[[Valu
         choices = stated if type(stated) is list else [stated]
         if not 0 < len(choices) <= MAX_CHOICES:
             raise refusal(f"a condition lists 1 to {MAX_CHOICES} values", place)
-        allowed = frozenset(_read(condition.type, choice, place) for choice in choices)
+        allowed = frozenset(_read(condition, choice, place) for choice in choices)
         return allowed.__contains__
-    limit: Money = _read(condition.type, stated, place)
+    limit: Money = _read(condition, stated, place)
     compare = gt if condition.comparison == "gt" else ge
 
     def beyond(amount: Money) -> bool:
@@ -134,8 +134,9 @@ def _test(condition: Condition, stated: JsonValue, place: str) -> Callable[[Valu
     return beyond
 
 
-def _read(type_: Type, stated: JsonValue, place: str) -> Value:
+def _read(condition: Condition, stated: JsonValue, place: str) -> Value:
     try:
-        return READERS[type_](stated)
+        return reader_of(condition.path, condition.type)(stated)
     except ValueError as error:
-        raise refusal(f"the condition is not a {type_.value}: {error}", place) from None
+        reason = f"the condition is not a {condition.type.value}: {error}"
+        raise refusal(reason, place) from None

@@ -31,6 +31,9 @@ PREDICATE_SET_INVALID: Final = "PREDICATE_SET_INVALID"
 PREDICATE_SET_EMPTY: Final = "PREDICATE_SET_EMPTY"
 PLAN_INVALID: Final = "PLAN_INVALID"
 
+CLOCK_OPERATORS: Final = frozenset({"NOW", "AGE_LT_DAYS"})
+"""Operators whose result moves with time."""
+
 MAX_IDENTIFIER_CHARS: Final = 256
 """Characters of a broken predicate's id that a reason repeats."""
 
@@ -73,6 +76,7 @@ class Prepared(NamedTuple):
       causes: what was found wrong when compiling, for the node's operator.
       places: what each slot reads.
       plan: id and hash of the plan that is followed.
+      timed: whether any rule looks at the time.
     """
 
     rules: tuple[tuple[Rule, JsonValue], ...]
@@ -81,6 +85,7 @@ class Prepared(NamedTuple):
     causes: tuple[RtgfError, ...]
     places: list[Place | None]
     plan: tuple[JsonValue, JsonValue]
+    timed: bool
 
 
 def decide(
@@ -144,6 +149,7 @@ def prepare(predicate_set: Any, eval_plan: Any) -> Prepared:  # noqa: ANN401 - o
         causes=tuple(causes),
         places=slots.places,
         plan=(expected["eval_plan_id"], expected["hash"]),
+        timed=any(CLOCK_OPERATORS.intersection(rule.operators) for rule in rules),
     )
 
 
@@ -155,6 +161,7 @@ def run(
     resolvers: Mapping[str, Resolver],
 ) -> Decision:
     """Return the decision on a context at a time."""
+    moment = times.to_text(at)
     reasons = list(prepared.faults)
     if type(context) is not dict:
         reasons.append(f"{TYPE_MISMATCH}:context")
@@ -189,7 +196,8 @@ def run(
         controls=_once(controls),
         error=undecided and not denied,
         document={
-            "at": times.to_text(at),
+            # Where no rule looks at the time, the same question has the same trace at any time.
+            **({"at": moment} if prepared.timed else {}),
             "eval_plan_id": prepared.plan[0],
             "eval_plan_hash": prepared.plan[1],
             "steps": steps,

@@ -57,6 +57,12 @@ def parse(text: object) -> Duration:
     raise ValueError("years and months do not mix with weeks, days and hours: they cannot be added")
 
 
+def least_seconds(duration: Duration) -> int:
+    """Return how long it is at least, for a limit that must not be passed: a month has 28 days."""
+    days = {Unit.MONTHS: 28, Unit.BUSINESS_DAYS: 1}
+    return duration.length * days.get(duration.unit, 0) * 86_400 or duration.length
+
+
 def to_text(duration: Duration) -> str:
     """Return a duration in the one form that stands for its length: `P12M`, `PT86400S`, `P3BD`."""
     match duration.unit:

@@ -107,6 +107,8 @@ def compile_clause(
     _check_together(clause.params, template, (*place, "params"))
     scope.check(clause.applies_when, place=(*place, "applies_when"))
     filled = Expansion(clause.params, template.params, template.fragments)
+    # A rule demands nothing outside its days; an exception excuses nothing.
+    timed = scope.while_in_force if clause.exception_of is None else scope.only_in_force
     document: Document = {
         "id": predicate_id(clause, jurisdiction=jurisdiction, domain=domain),
         "domain": domain,
@@ -118,7 +120,7 @@ def compile_clause(
         "applies_when": clause.applies_when,
         "inputs": filled.rows(template.inputs),
         "derive": filled.rows(template.derive),
-        "logic": scope.while_in_force(
+        "logic": timed(
             filled.tree(template.logic), valid_from=clause.valid_from, valid_to=clause.valid_to
         ),
         "on_fail": filled.tree(template.on_fail),

@@ -12,7 +12,7 @@ from typing import Any
 from rtgf_node.core import times
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.applicability import CONDITIONS, MAX_CHOICES
-from rtgf_node.core.policy.values import READERS
+from rtgf_node.core.policy.values import reader_of
 from rtgf_node.core.shapes import pointer
 from rtgf_node.core.snapshot import instant
 from rtgf_node.errors import Code, RtgfError
@@ -40,7 +40,7 @@ def check(applies_when: Mapping[str, Any] | None, *, place: tuple[str | int, ...
             raise _refusal(f"list 1 to {MAX_CHOICES} values", (*place, name))
         try:
             for choice in choices:
-                READERS[condition.type](choice)
+                reader_of(condition.path, condition.type)(choice)
         except ValueError as error:
             raise _refusal(f"not a {condition.type.value}: {error}", (*place, name)) from None
 
@@ -78,14 +78,32 @@ def while_in_force(logic: JsonValue, *, valid_from: str | None, valid_to: str | 
     Raises:
       RtgfError: RTGF_INPUT_INVALID when one of them is no date or time.
     """
-    outside: list[JsonValue] = []
+    outside = _beyond(valid_from, valid_to, before="LT", after="GT")
+    return {"op": "OR", "args": [*outside, logic]} if outside else logic
+
+
+def only_in_force(logic: JsonValue, *, valid_from: str | None, valid_to: str | None) -> JsonValue:
+    """Return `logic` of an exception, which excuses nothing outside the days of its validity.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID when one of them is no date or time.
+    """
+    inside = _beyond(valid_from, valid_to, before="GTE", after="LTE")
+    return {"op": "AND", "args": [*inside, logic]} if inside else logic
+
+
+def _beyond(
+    valid_from: str | None, valid_to: str | None, *, before: str, after: str
+) -> list[JsonValue]:
+    """Return the comparisons of now with the first second of validity, and with the last."""
+    found: list[JsonValue] = []
     if valid_from is not None:
         begins = times.to_text(instant(valid_from))
-        outside.append({"op": "LT", "args": [_NOW, {"datetime": begins}]})
+        found.append({"op": before, "args": [_NOW, {"datetime": begins}]})
     if valid_to is not None:
         ends = times.to_text(instant(valid_to, ends=True))
-        outside.append({"op": "GT", "args": [_NOW, {"datetime": ends}]})
-    return {"op": "OR", "args": [*outside, logic]} if outside else logic
+        found.append({"op": after, "args": [_NOW, {"datetime": ends}]})
+    return found
 
 
 _NOW: JsonValue = {"op": "NOW", "args": []}

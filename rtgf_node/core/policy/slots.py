@@ -12,11 +12,11 @@ from typing import Final, NamedTuple
 from rtgf_node.core.policy.types import Type
 from rtgf_node.core.policy.values import (
     MISSING,
-    READERS,
     TYPE_MISMATCH,
     EvaluationError,
     Value,
     digest,
+    reader_of,
 )
 
 
@@ -51,7 +51,7 @@ class Slots:
         key = (path, type_)
         if key not in self._known:
             self._known[key] = len(self.places)
-            self.places.append(Place(path, tuple(path.split(".")), READERS[type_]))
+            self.places.append(Place(path, tuple(path.split(".")), reader_of(path, type_)))
         return self._known[key]
 
     def derived(self) -> int:
@@ -74,6 +74,8 @@ def fill(place: Place, context: Value) -> tuple[Value, str]:
         found = found.get(step)
         if found is None:
             return MISSING, ABSENT
+    if isinstance(found, str) and not found.strip():
+        return MISSING, ABSENT  # a blank says nothing, and must not pass for an answer
     try:
         value = place.reader(found)
     except ValueError:

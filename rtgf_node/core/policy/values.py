@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from rtgf_node.core import digests, times
+from rtgf_node.core import digests, identifiers, times
 from rtgf_node.core.canonical_json import MAX_INTEGER, JsonValue, canonical_bytes
 from rtgf_node.core.policy import duration, money
 from rtgf_node.core.policy.duration import Duration
@@ -59,6 +59,26 @@ TYPE_MISMATCH: Final = "TYPE_MISMATCH"
 CURRENCY_MISMATCH: Final = "CURRENCY_MISMATCH"
 OUT_OF_RANGE: Final = "VALUE_OUT_OF_RANGE"
 RESOLVER_ERROR: Final = "RESOLVER_ERROR"
+
+
+CODES: Final = frozenset(
+    {
+        "beneficiary.kind",
+        "data_category",
+        "instrument",
+        "originator.kind",
+        "purpose",
+        "risk_class",
+        "transfer_mechanism",
+    }
+)
+"""Places in a context that hold a word of a vocabulary, in snake_case. Rules ask whether such a
+word is one of some, so that `Cash` must not pass for something else than `cash`."""
+
+LOCATION: Final = "data_location"
+"""The place in a context that holds a jurisdiction which rules allow or prohibit."""
+
+_CODE: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,127}")
 
 
 class Missing:
@@ -142,6 +162,30 @@ READERS: Final[Mapping[Type, Callable[[object], Value]]] = {
     Type.ANY: _any,
 }
 """The reader of each type. Each raises ValueError for whatever is not of its type."""
+
+
+def _code(value: object) -> str:
+    if type(value) is not str or _CODE.fullmatch(value) is None:
+        raise ValueError("a word in snake_case, such as credit_transfer")
+    return value
+
+
+def _place(value: object) -> str:
+    try:
+        if type(value) is str and identifiers.jurisdiction(value) == value:
+            return value
+    except RtgfError:
+        pass
+    raise ValueError("a jurisdiction, such as SG")
+
+
+def reader_of(path: str, type_: Type) -> Callable[[object], Value]:
+    """Return the reader of what stands at a path: that of its type, or a stricter one."""
+    if type_ is Type.STRING and path in CODES:
+        return _code
+    if type_ is Type.STRING and path == LOCATION:
+        return _place
+    return READERS[type_]
 
 
 def check_json(value: object, *, floats: bool = False) -> None:

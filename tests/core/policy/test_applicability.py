@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rtgf_node.core.policy import plan
+from rtgf_node.errors import Code, RtgfError
 from tests.rules import asked, outcome, predicate, wanting
 
 
@@ -67,3 +69,23 @@ def test_what_a_rule_needs_is_not_asked_for_when_it_does_not_apply():
     held = [wanting(1, "wallet", "string", applies_when={"instrument": "crypto"})]
     assert outcome(held, {"instrument": "cash"}) == ("PERMIT", [], False)
     assert outcome(held, {"instrument": "crypto"}) == ("DENY", ["INPUT_MISSING:wallet"], True)
+
+
+@pytest.mark.parametrize("path", ["instrument", "purpose", "risk_class", "originator.kind"])
+@pytest.mark.parametrize("word", ["Cash", "cash ", " cash", "c\u0430sh", "cash\u200b", "\uff43ash"])
+def test_a_word_that_is_written_otherwise_is_no_other_word(path, word):
+    """Or a clause on cash would not apply to `Cash`."""
+    key = path.replace(".", "_")
+    rule = wanting(1, "amount", "money", logic=False, applies_when={key: "cash"})
+    context = {"amount": {"value": "1", "currency": "EUR"}}
+    outer, _, inner = path.partition(".")
+    context[outer] = {inner: word} if inner else word
+    assert outcome([rule], context) == ("DENY", [f"TYPE_MISMATCH:{path}"], True)
+
+
+@pytest.mark.parametrize("stated", ["Cash", ["cash", "Crypto"], ""])
+def test_a_condition_that_could_never_hold_is_refused(stated):
+    rule = wanting(1, "amount", "money", applies_when={"instrument": stated})
+    with pytest.raises(RtgfError) as caught:
+        plan.make([rule])
+    assert caught.value.code is Code.RTGF_MAP_EXPRESSION_INVALID

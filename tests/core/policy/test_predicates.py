@@ -276,6 +276,24 @@ class TestAnException:
         assert contexts.decide_on(rules, context).decision == "PERMIT"
         assert contexts.decide_on(rules, {**context, "purpose": "regular"}).decision == "DENY"
 
+    @pytest.mark.parametrize(
+        ("at", "decision"),
+        [
+            ("2027-07-09T23:59:59Z", "DENY"),
+            ("2027-07-10T00:00:00Z", "PERMIT"),
+            ("2027-07-12T23:59:59Z", "PERMIT"),
+            ("2027-07-13T00:00:00Z", "DENY"),
+        ],
+    )
+    def test_it_excuses_nothing_outside_the_days_of_its_validity(self, at, decision):
+        rule, consent = self.RULES
+        timed = {**consent, "valid_from": "2027-07-10", "valid_to": "2027-07-12"}
+        rules = compile_(of(rule, timed)).predicates
+        context = {"transfer_mechanism": "explicit_consent", "purpose": "one_off"}
+        assert contexts.decide_on(rules, context, at=at).decision == decision
+        nothing = {"transfer_mechanism": "nothing", "purpose": "one_off"}
+        assert contexts.decide_on(rules, nothing, at=at).decision == "DENY"
+
     def test_what_it_looks_up_keeps_its_own_name(self):
         screen = worlds.screening_clause()
         other = {**copy.deepcopy(screen), "clause_id": "narrow", "exception_of": "screen"}

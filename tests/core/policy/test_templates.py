@@ -286,3 +286,25 @@ def test_a_list_that_cannot_be_asked_denies():
     )
     assert decision.reasons == ("RESOLVER_ERROR:sanctions",)
     assert decision.decision == "DENY"
+
+
+@pytest.mark.parametrize(
+    ("template", "params", "context"),
+    [
+        ("prohibited_instrument", {"instruments": ["cash"]}, {"instrument": "Cash"}),
+        (
+            "prohibited_party_kind",
+            {"party": "beneficiary", "kinds": ["shell_bank"]},
+            {"beneficiary": {"kind": "Shell_Bank"}},
+        ),
+        ("risk_class_ban", {"classes": ["unacceptable"]}, {"risk_class": "unacceptable "}),
+        ("data_residency", {"prohibited": ["RU"]}, {"data_location": "ru"}),
+        ("data_residency", {"prohibited": ["UK"]}, {"data_location": "GB"}),
+    ],
+)
+def test_what_is_prohibited_is_so_however_it_is_written(template, params, context):
+    rule = worlds.clause("ban", kind="prohibition", template=template, params=params)
+    rules = predicates.compile_snapshot(
+        contexts.as_snapshot(worlds.document(clauses=[rule])), worlds.library()
+    ).predicates
+    assert contexts.decide_on(rules, context).decision == "DENY"

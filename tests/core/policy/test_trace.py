@@ -29,7 +29,6 @@ def test_the_trace_names_every_step_with_digests_results_and_citation():
     context = {**LAWFUL, "amount": {"value": "5000", "currency": "EUR"}}
     found = asked(SET, context)
     made = plan.make(SET)
-    assert found.trace["at"] == "2026-11-22T10:00:00Z"
     assert found.trace["eval_plan_id"] == made["eval_plan_id"]
     assert found.trace["eval_plan_hash"] == made["hash"]
     assert (found.trace["decision"], found.trace["controls"]) == (
@@ -104,8 +103,13 @@ def test_time_is_handed_in_and_part_of_the_trace():
     context = {"since": "2026-11-20"}
     day = 86_400
     assert asked(held, context).decision == "PERMIT"
+    assert asked(held, context).trace["at"] == "2026-11-22T10:00:00Z"
     assert asked(held, context, at=AT + 10 * day).decision == "DENY"
     assert asked(held, context).trace_digest != asked(held, context, at=AT + day).trace_digest
+
+
+def test_where_no_rule_looks_at_the_time_it_changes_nothing():
+    assert asked(SET, LAWFUL) == asked(SET, LAWFUL, at=AT + 86_400)
 
 
 def test_a_prepared_token_decides_any_number_of_times():

@@ -67,7 +67,7 @@ def test_a_list_that_contains_itself_is_only_looked_at_so_far():
 
 @given(st.recursive(st.none() | st.booleans() | st.text() | st.integers(), st.lists, max_leaves=20))
 def test_whatever_stands_in_a_list_is_read_or_refused(value):
-    if value is None:
+    if value is None or (isinstance(value, str) and not value.strip()):
         assert reason(var("codes"), {"codes": value}) == "INPUT_MISSING:codes"
     elif type(value) is not list:
         assert reason(var("codes"), {"codes": value}) == "TYPE_MISMATCH:codes"
@@ -102,3 +102,9 @@ def test_expressions_are_plain_json():
     again = json.loads(json.dumps(tree))
     context = {"amount": {"value": "6", "currency": "EUR"}, "flag": False}
     assert evaluate(again, context) is evaluate(tree, context) is True
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_a_blank_is_no_answer(blank):
+    """Else an empty `instrument` would be one that no rule prohibits."""
+    assert reason(var("word"), {"word": blank}) == "INPUT_MISSING:word"

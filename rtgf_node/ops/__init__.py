@@ -1,0 +1,1 @@
+"""What runs beside the answers: the evidence of what was decided."""

@@ -1,0 +1,54 @@
+"""The tables of the decision log's own database, as numbered migrations, never edited again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+from rtgf_node.errors import Code, RtgfError
+
+
+class _DecisionMigrations(Migrations):
+    migrations_table = "migrations"
+
+
+migrations = _DecisionMigrations("decisions")
+
+
+@migrations()
+def m0001_entries(db: Database) -> None:
+    """The entries: their canonical bytes, and their hash to make roots and proofs from."""
+    for statement in (
+        """CREATE TABLE entries (
+             seq INTEGER PRIMARY KEY,
+             request_id TEXT NOT NULL,
+             body BLOB NOT NULL,
+             hash BLOB NOT NULL) STRICT""",
+        "CREATE INDEX entries_by_request ON entries (request_id, seq)",
+        """CREATE TRIGGER entries_are_never_changed BEFORE UPDATE ON entries
+             BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END""",
+        """CREATE TRIGGER entries_are_never_deleted BEFORE DELETE ON entries
+             BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END""",
+    ):
+        db.execute(statement)
+
+
+KNOWN = ("m0001_entries",)
+
+
+def migrate(conn: sqlite3.Connection) -> None:
+    """Bring the database to the newest schema.
+
+    Raises:
+      RtgfError: RTGF_TXP_STORE_DAMAGED if a newer program wrote it.
+    """
+    database = Database(conn)
+    strangers = {done.name for done in migrations.applied(database)} - set(KNOWN)
+    if strangers:
+        raise RtgfError(
+            Code.RTGF_TXP_STORE_DAMAGED,
+            "the decision log was written by a newer version of this program "
+            f"({', '.join(sorted(strangers))}); start that version",
+        )
+    migrations.apply(database)

@@ -1,0 +1,132 @@
+"""What becomes of a build when something stops in the middle of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog
+import trio
+
+from rtgf_node import telemetry
+from rtgf_node.actors import compiler
+from rtgf_node.actors.build_planner import Work
+from rtgf_node.actors.compiler import CompilerActor
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.messages import BuildStatus, Compile, Publish
+from rtgf_node.actors.supervisor import Child, Supervisor
+from rtgf_node.core import build
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.system_clock import SystemClock
+from rtgf_node.wire import BuildAnswer
+from tests import worlds
+
+ALL = Compile(jurisdictions=None, domains=None, accept_conflicts=False, actor="operator")
+
+
+@pytest.fixture(autouse=True)
+def quiet_log():
+    with structlog.testing.capture_logs():
+        yield
+
+
+class Planned:
+    """A planner that always finds the same work."""
+
+    def plan(self, request: Compile, now: int) -> Work:
+        return Work(build_id="build-1", targets=1, request=b"", content_digests=(), accepted={})
+
+
+async def answered(box: Mailbox, answer: Any) -> None:
+    """An actor that answers everything, a `Publish` with `answer`."""
+    async for envelope in box:
+        with box.answering(envelope):
+            if isinstance(envelope.request, Publish):
+                await answer()
+            envelope.reply(None)
+
+
+async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.checkpoint) -> Any:
+    """Run a build whose workers are replaced by `work` until it is no longer running."""
+    monkeypatch.setattr(compiler, "build_twice", work)
+    names = ("compiler", "registry", "verifier")
+    boxes = {name: Mailbox(name, capacity=8) for name in names}
+    actor = CompilerActor(
+        boxes["compiler"],
+        registry=boxes["registry"],
+        verifier=boxes["verifier"],
+        planner=Planned(),  # type: ignore[arg-type]
+        signer=worlds.node().signer,
+        keep_divergent_in=tmp_path,
+        timeout_seconds=60,
+        clock=SystemClock(),
+        metrics=telemetry.Metrics(version="test"),
+    )
+    supervisor = Supervisor([Child("compiler", actor.run)])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answered, boxes["registry"], publish)
+        nursery.start_soon(answered, boxes["verifier"], publish)
+        await nursery.start(supervisor.run)
+        await boxes["compiler"].ask(ALL)
+        answer: BuildAnswer | None = None
+        while answer is None or answer.state == "running":
+            await trio.sleep(1)
+            answer = await boxes["compiler"].ask(BuildStatus("build-1"))
+        nursery.cancel_scope.cancel()
+    return answer
+
+
+async def one_token(*_: object, **__: object) -> build.BuildOutput:
+    """What the workers give for one jurisdiction."""
+    snapshots = worlds.by_id(worlds.document())
+    inputs = worlds.build_inputs(snapshots, ["EU"])
+    return build.build(
+        inputs, snapshots=snapshots, parents={}, library=worlds.library(), datasets={}
+    )
+
+
+async def test_a_build_that_crashes_has_failed(autojump_clock, monkeypatch, tmp_path):
+    async def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    answer = await built(monkeypatch, tmp_path, full_disk)
+    assert (answer.state, answer.code) == ("failed", "RTGF_ACTOR_CRASHED")
+    assert answer.issued == []
+
+
+async def test_a_build_that_takes_too_long_has_failed(autojump_clock, monkeypatch, tmp_path):
+    async def endless(*_: object, **__: object) -> None:
+        await trio.sleep_forever()
+
+    answer = await built(monkeypatch, tmp_path, endless)
+    assert (answer.state, answer.code) == ("failed", "RTGF_PIPELINE_PUBLISH_FAIL")
+
+
+async def test_a_slow_log_is_waited_for(autojump_clock, monkeypatch, tmp_path):
+    """To give up would say "failed" of tokens that are served."""
+
+    async def slow() -> None:
+        await trio.sleep(600)
+
+    answer = await built(monkeypatch, tmp_path, one_token, slow)
+    assert answer.state == "published"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Code.RTGF_ACTOR_CRASHED, "whether the build is published"),
+        (Code.RTGF_CONFLICT, "nothing was published"),
+    ],
+)
+async def test_it_says_only_what_is_known_of_a_failed_publishing(
+    autojump_clock, monkeypatch, tmp_path, code, words
+):
+    """RTGF-CT-84."""
+
+    async def refuse() -> None:
+        raise RtgfError(code, "no")
+
+    answer = await built(monkeypatch, tmp_path, one_token, refuse)
+    assert (answer.state, answer.code) == ("failed", "RTGF_BUILD_TRANSPARENCY_FAIL")
+    assert words in answer.detail
