@@ -24,7 +24,7 @@ from tests.snapshot_door import (
     sent,
     signed,
 )
-from tests.worlds import clause, document, reference, sealed
+from tests.worlds import clause, reference, sealed
 
 
 @pytest.fixture(scope="module")

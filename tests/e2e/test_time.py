@@ -38,7 +38,8 @@ def test_a_remembered_answer_ends_with_the_key(template, tmp_path):
     clock = ShiftedClock()
 
     def body() -> None:
-        expiry = min(key.expires_at for key in node.keys() if key.use == "token")
+        keys = node.keys()
+        expiry = min(key.expires_at for key in keys if key.use == "token")
         start = clock.now()
         for moment, reason in (
             (expiry, None),
