@@ -154,30 +154,30 @@ class CompilerActor:
 
     async def _build(self, build: _Build, work: Work, request: Compile) -> None:
         started = trio.current_time()
+        failure: RtgfError | None = None
         try:
-            with trio.fail_after(self._timeout) as limit:
-                await self._run_stages(build, work, request, limit)
-        except RtgfError as error:
-            self._failed(build, error)
-        except trio.TooSlowError:
-            self._failed(
-                build,
-                RtgfError(
+            try:
+                with trio.fail_after(self._timeout) as limit:
+                    await self._run_stages(build, work, request, limit)
+            except RtgfError as error:
+                failure = error
+            except trio.TooSlowError:
+                failure = RtgfError(
                     Code.RTGF_PIPELINE_PUBLISH_FAIL, f"the build took over {self._timeout:g} s"
-                ),
-            )
+                )
+            if failure is not None:
+                # Before the build is told to have failed: what is told is on record.
+                await self._record(failure, subject=build.build_id, digest=build.build_id)
+                self._failed(build, failure)
         finally:
             self._running = None
             if build.state == "running":
                 # Nobody may wait for ever for a build that a crash ended.
-                self._failed(
-                    build, RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
-                )
+                stopped = RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
+                self._failed(build, failure or stopped)
             self._metrics.build_done(
                 trio.current_time() - started, build.error.code.name if build.error else None
             )
-        if build.error is not None:
-            await self._record(build.error, subject=build.build_id, digest=build.build_id)
 
     async def _record(self, error: RtgfError, *, subject: str, digest: str) -> None:
         await self._registry.ask(

@@ -21,12 +21,14 @@ def bundle_of(log: LogStore, event_id: str, *, head: TreeHead, start: int = 0) -
       start: a tree size that the caller holds, to prove consistency from; 0 for none.
 
     Raises:
-      RtgfError: RTGF_TXP_PROOF_NOT_FOUND if it does not hold it, or not yet; RTGF_BAD_REQUEST if
-        the tree is smaller than `start`.
+      RtgfError: RTGF_TXP_PROOF_NOT_FOUND if the log does not hold it, RTGF_UNAVAILABLE if no head
+        covers it yet; RTGF_BAD_REQUEST if the tree is smaller than `start`.
     """
     index = log.index_of(event_id)
     if index >= head.tree_size:
-        raise RtgfError(Code.RTGF_TXP_PROOF_NOT_FOUND, "the signed tree holds no event of this id")
+        raise RtgfError(
+            Code.RTGF_UNAVAILABLE, "the head that covers this event is being signed; try again"
+        )
     if start > head.tree_size:
         raise RtgfError(
             Code.RTGF_BAD_REQUEST, f"the tree has {head.tree_size} leaves", pointer="?from"
