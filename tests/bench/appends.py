@@ -21,6 +21,7 @@ from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit
 from rtgf_node.core import digests, event
 from rtgf_node.core.keys import SeedSigner
+from rtgf_node.head_guard import HeadGuard
 from rtgf_node.replication.commands import AppendEvents, Proposal
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine
@@ -98,7 +99,7 @@ class Node:
         trio.run(self._replicate, count, in_flight)
 
     def commit(self, count: int, in_flight: int) -> None:
-        """Have `count` appended by `in_flight` askers at the log actor, which signs heads too."""
+        """Have `count` appended by `in_flight` askers at the log actor, each covered by a head."""
         trio.run(self._commit, count, in_flight)
 
     async def _replicate(self, count: int, in_flight: int) -> None:
@@ -125,6 +126,7 @@ class Node:
                 replicator=replicator,
                 reader=self._store.log,
                 signer=SIGNER,
+                guard=HeadGuard(self._store.folder.parent / "guard" / "head.json"),
                 origin="log.example",
                 clock=_Still(),
                 client_id=f"actor:{next(self._runs)}",

@@ -57,6 +57,9 @@ def records(folder: Path) -> list[Record]:
     return found
 
 
+SHORTEST_NAME = 12
+
+
 def names_to_ask(listed: list[str]) -> list[str]:
     """Return what a partner might ask: half ordinary people, half listed names, most misspelt."""
     chosen = random.Random(20261122)
@@ -81,7 +84,15 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
         return
     held = records(DATASETS)
     index = NameIndex.build(held)
-    listed = sorted({name for record in held for name in (*record.names, *record.aliases)})
+    # A short name may be nothing but a title or an initial: that is refused, not looked up.
+    listed = sorted(
+        {
+            name
+            for record in held
+            for name in (*record.names, *record.aliases)
+            if len(name) >= SHORTEST_NAME
+        }
+    )
     asked = names_to_ask(listed)
     parties = [Party(names=(name,)) for name in asked]
 
