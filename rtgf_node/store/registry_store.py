@@ -171,16 +171,6 @@ class RegistryStore:
         )
         return [CatalogueRow(*row) for row in rows]
 
-    def page(self, after_leaf: int, limit: int = MAX_ROWS) -> list[Issued]:
-        """Return up to `limit` tokens that were issued after the entry `after_leaf`, in order."""
-        return list(
-            self._issued(
-                "leaf_index > ? ORDER BY leaf_index LIMIT ?",
-                after_leaf,
-                max(0, min(limit, MAX_ROWS)),
-            )
-        )
-
     def of_build(self, build_id: str) -> list[Issued]:
         """Return the tokens of a build in the order in which the log issued them."""
         return list(self._issued("build_id = ? ORDER BY leaf_index", build_id))
