@@ -36,6 +36,9 @@ MAX_INTEGER: Final = 2**53 - 1
 _MAX_INTEGER_DIGITS: Final = 17
 """Characters of the longest acceptable integer with its sign; longer text is never converted."""
 
+_EXPONENT_FROM: Final = 1e21
+"""From here on canonical text writes a double with an exponent (ECMA-262 Number::toString)."""
+
 _OUT_OF_RANGE: Final = "the integer lies outside ±(2^53-1)"
 _TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels; flatten it"
 _ENCODE: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -55,14 +58,15 @@ class _Refused(NamedTuple):
 def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
     """Return the value of a JSON text that has exactly one meaning.
 
-    A number with a fraction or an exponent is read as a double and not bound by the integer range,
-    as RFC 8785 has it.
+    A number with a fraction or an exponent is read as a double, as RFC 8785 has it. What is read
+    can be written, and its canonical text be read again.
 
     Raises:
       RtgfError: RTGF_JSON_INVALID if `data` is too large, not UTF-8 or not JSON (RFC 8259), has a
-        byte order mark, a duplicate key, a lone surrogate, an integer outside ±(2^53-1), a number
-        too large for a double, or nests deeper than `max_depth`. The pointer is `line:column` for
-        syntax and a JSON Pointer for the rest.
+        byte order mark, a duplicate key, a lone surrogate, an integer outside ±(2^53-1) or a number
+        whose canonical text is one (such as 1e20), a number too large for a double, or nests
+        deeper than `max_depth`. The pointer is `line:column` for syntax and a JSON Pointer for the
+        rest.
     """
     value, _ = _parse(data, max_bytes, max_depth)
     return value
@@ -80,6 +84,20 @@ def parse_canonical(
     if not is_canonical and canonical_bytes(value) != data:
         _refuse("the text is not in canonical form (RFC 8785); send its canonical bytes")
     return value
+
+
+def parse_document(
+    data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
+) -> tuple[dict[str, JsonValue], bytes]:
+    """Return the members of a JSON text that is an object, and its canonical text.
+
+    Raises:
+      RtgfError: RTGF_JSON_INVALID as `parse` does, and if the text is another JSON value.
+    """
+    value, is_canonical = _parse(data, max_bytes, max_depth)
+    if not isinstance(value, dict):
+        _refuse("the document is not a JSON object; send its members in braces", "")
+    return value, data if is_canonical else canonical_bytes(value)
 
 
 def parse_object(
@@ -156,20 +174,30 @@ def _parse(data: bytes, max_bytes: int, max_depth: int) -> tuple[JsonValue, bool
             f"not JSON: {error.msg}; send one RFC 8259 value in UTF-8",
             f"{error.lineno}:{error.colno}",
         )
-    if _is_verbatim(value, data, max_depth):
+    try:
+        encoded = orjson.dumps(value, option=_ENCODE)
+    except orjson.JSONEncodeError:
+        encoded = b""
+    # Writing the value gives the text again: then nothing was lost or doubled.
+    if encoded == data and _is_exact_in_orjson(value, encoded, max_depth):
         return value, True
+    if _holds_every_member(value, encoded, data, max_depth):
+        return value, False
     # A duplicate key may hide deeper nesting than orjson's value shows, so the text is looked at.
     _check_depth(data, max_depth)
     return _parse_slowly(data), False
 
 
-def _is_verbatim(value: JsonValue, data: bytes, max_depth: int) -> bool:
-    """Tell whether writing the value gives the text again: then nothing was lost or doubled."""
-    try:
-        encoded = orjson.dumps(value, option=_ENCODE)
-    except orjson.JSONEncodeError:
+def _holds_every_member(value: JsonValue, encoded: bytes, data: bytes, max_depth: int) -> bool:
+    """Tell whether no key of the text occurred twice in its object, for most texts.
+
+    Without escapes, every colon of the text is a member's or stands in a string that is written as
+    it was read; what a doubled key pushes out has one at least.
+    """
+    if not encoded or b"\\" in data or encoded.count(b":") != data.count(b":"):
         return False
-    return encoded == data and _is_exact_in_orjson(value, encoded, max_depth)
+    levels = _levels_of_plain(value)
+    return levels is not None and levels <= max_depth
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:
@@ -203,6 +231,12 @@ def _parse_slowly(data: bytes) -> JsonValue:
             return refuse(f"{_OUT_OF_RANGE}; send it as a string")
         return int(digits)
 
+    def fraction(text: str) -> float | _Refused:
+        value = float(text)
+        if MAX_INTEGER < abs(value) < _EXPONENT_FROM:
+            return refuse(f"{_OUT_OF_RANGE} in canonical form; send it as a string")
+        return value
+
     def members(pairs: list[tuple[str, JsonValue]]) -> dict[str, object]:
         object_ = dict[str, object](pairs)
         if len(object_) != len(pairs):
@@ -213,7 +247,9 @@ def _parse_slowly(data: bytes) -> JsonValue:
                 seen.add(key)
         return object_
 
-    value: JsonValue = json.loads(data.decode(), object_pairs_hook=members, parse_int=integer)
+    value: JsonValue = json.loads(
+        data.decode(), object_pairs_hook=members, parse_int=integer, parse_float=fraction
+    )
     if refused:
         _raise_first_refused(value, "")
     return value

@@ -14,8 +14,7 @@ from typing import Final, Literal, NamedTuple
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.expressions import refusal
 from rtgf_node.core.policy.money import Money
-from rtgf_node.core.policy.node import Frame
-from rtgf_node.core.policy.slots import Slots
+from rtgf_node.core.policy.slots import UNREAD, Place, Slots, fill
 from rtgf_node.core.policy.types import Type
 from rtgf_node.core.policy.values import (
     CURRENCY_MISMATCH,
@@ -63,7 +62,7 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
 class Test(NamedTuple):
     """One compiled condition: which slot it reads, and what must hold there."""
 
-    path: str
+    place: Place
     slot: int
     holds: Callable[[Value], bool]
 
@@ -73,17 +72,22 @@ class Applicability(NamedTuple):
 
     tests: tuple[Test, ...]
 
-    def check(self, frame: Frame, problems: list[str]) -> bool:
+    def check(
+        self, slots: list[Value], context: Value, digests: list[str], problems: list[str]
+    ) -> bool:
         """Tell whether the rule applies; what leaves that open is added to `problems`.
 
-        The slots must have been filled.
+        Slots it needs are filled, once for all rules.
         """
         applies = True
         for test in self.tests:
-            value = frame.slots[test.slot]
+            value = slots[test.slot]
+            if value is UNREAD:
+                value, digests[test.slot] = fill(test.place, context)
+                slots[test.slot] = value
             try:
                 if value is MISSING:
-                    raise EvaluationError(INPUT_MISSING, test.path)
+                    raise EvaluationError(INPUT_MISSING, test.place.path)
                 if type(value) is EvaluationError:
                     problems.append(value.reason)
                 elif not test.holds(value):
@@ -111,7 +115,7 @@ def compile_conditions(value: JsonValue, slots: Slots, place: str) -> Applicabil
             known = ", ".join(CONDITIONS)
             raise refusal(f"{key!r} is not a condition; these are: {known}", here)
         slot = slots.input(condition.path, condition.type)
-        tests.append(Test(condition.path, slot, _test(condition, value[key], here)))
+        tests.append(Test(slots.place(slot), slot, _test(condition, value[key], here)))
     return Applicability(tuple(tests))
 
 

@@ -3,17 +3,19 @@
 Clauses are compared when they are of one template, on the same occasions, about the same thing and
 party. Then two amounts of one currency that differ, two sets of allowed things with none in common,
 or two values for which the merge registry has no rule, cannot be what the authority means, unless
-it says that one is the exception of the other.
+it says that one is the exception of the other, or that one ends before the other begins.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from rtgf_node.core import canonical_json
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import merge
+from rtgf_node.core.policy.scope import validity
 from rtgf_node.errors import Code, RtgfError
 
 
@@ -33,51 +35,140 @@ def _kind(template: str, parameter: str) -> str | None:
     return None if row is None else row.kind
 
 
-def check(clauses: Sequence[tuple[dict[str, JsonValue], str | None]]) -> None:
-    """Pass when all clauses can hold together.
+class Stated(NamedTuple):
+    """A clause's predicate, and the clause that it relaxes."""
 
-    Args:
-      clauses: each clause's predicate, and the clause it is an exception of.
+    predicate: dict[str, JsonValue]
+    relaxes: str | None = None
+
+
+def check(clauses: Sequence[Stated]) -> None:
+    """Pass when all clauses can hold together; those that are never in force together can.
+
+    The work grows with the clauses and not with their pairs, so that no rule book is too large.
 
     Raises:
       RtgfError: RTGF_MAP_RULE_CONFLICT, naming both clauses, what they say and where.
     """
-    scopes: dict[tuple[str, bytes], list[tuple[dict[str, JsonValue], str | None]]] = {}
-    for predicate, relaxed in clauses:
-        scopes.setdefault(scope_of(predicate), []).append((predicate, relaxed))
+    scopes: dict[tuple[str, bytes], list[Stated]] = {}
+    for stated in clauses:
+        scopes.setdefault(scope_of(stated.predicate), []).append(stated)
     for scope in sorted(scopes):
-        members = sorted(scopes[scope], key=lambda member: str(member[0]["clause_id"]))
-        for index, (a, a_relaxes) in enumerate(members):
-            for b, b_relaxes in members[index + 1 :]:
-                excepted = b_relaxes == a["clause_id"] or a_relaxes == b["clause_id"]
-                if not excepted and _same_party(a, b):
-                    _check_pair(a, b)
+        members = sorted(scopes[scope], key=lambda stated: str(stated.predicate["clause_id"]))
+        if len(members) > 1:
+            _check_scope(scope[0], members)
 
 
-def _same_party(a: dict[str, JsonValue], b: dict[str, JsonValue]) -> bool:
-    return a["applies_to"] == b["applies_to"] or "both" in {a["applies_to"], b["applies_to"]}
+def _check_scope(template: str, members: Sequence[Stated]) -> None:
+    """Refuse the first pair of one scope that cannot both hold.
 
-
-def _check_pair(a: dict[str, JsonValue], b: dict[str, JsonValue]) -> None:
-    template = str(a["template"])
-    of_a = merge.comparable(cast("dict[str, JsonValue]", a["params"]))
-    of_b = merge.comparable(cast("dict[str, JsonValue]", b["params"]))
-    for name in sorted(of_a.keys() & of_b.keys()):
-        kind = _kind(template, name)
-        merged = merge.merge(template, name, [of_a[name], of_b[name]])
-        contradict = merged is None or (
-            kind == "maximum_threshold"
-            and of_a[name] != of_b[name]
-            and merge.class_of(kind, of_a[name]) == merge.class_of(kind, of_b[name])
+    A set of clauses is an integer with a bit for each, so that one operation compares a clause with
+    all others.
+    """
+    predicates = [stated.predicate for stated in members]
+    values = [
+        merge.comparable(cast("dict[str, JsonValue]", predicate["params"]))
+        for predicate in predicates
+    ]
+    names = sorted({name for stated in values for name in stated})
+    contrary = {name: _contrary(template, name, values) for name in names}
+    contrary = {name: found for name, found in contrary.items() if any(found)}
+    if not contrary:
+        return
+    meeting = _meeting(members)
+    for index, others in enumerate(meeting):
+        later = others >> (index + 1) << (index + 1)
+        against = {name: found[index] & later for name, found in contrary.items()}
+        if not any(against.values()):
+            continue
+        other = min(map(_lowest, filter(None, against.values())))
+        name = next(name for name in sorted(against) if against[name] >> other & 1)
+        a, b = predicates[index], predicates[other]
+        raise RtgfError(
+            Code.RTGF_MAP_RULE_CONFLICT,
+            f"clauses {a['clause_id']} ({cited(a)}) and {b['clause_id']} ({cited(b)}) cannot"
+            f" both hold: {template}.{name} is {words(values[index][name])} in one and"
+            f" {words(values[other][name])} in the other; make one the exception_of the other, or"
+            " give them different occasions",
         )
-        if contradict:
-            raise RtgfError(
-                Code.RTGF_MAP_RULE_CONFLICT,
-                f"clauses {a['clause_id']} ({cited(a)}) and {b['clause_id']} ({cited(b)}) cannot"
-                f" both hold: {template}.{name} is {words(of_a[name])} in one and"
-                f" {words(of_b[name])} in the other; make one the exception_of the other, or give"
-                " them different occasions",
-            )
+
+
+def _lowest(clauses: int) -> int:
+    return (clauses & -clauses).bit_length() - 1
+
+
+def _contrary(template: str, name: str, values: Sequence[dict[str, JsonValue]]) -> list[int]:
+    """Return for each clause those whose value of this parameter contradicts its own."""
+    kind = _kind(template, name)
+    if kind not in {None, "allowed_set", "maximum_threshold"}:
+        return [0] * len(values)  # whatever the values are, the stricter one fulfils both
+    stated = {index: each[name] for index, each in enumerate(values) if name in each}
+    alike: dict[object, int] = {}
+    comparable: dict[str, int] = {}
+    of: dict[int, list[object]] = {}
+    for index, value in stated.items():
+        is_set = kind == "allowed_set"
+        parts = cast("list[JsonValue]", value) if is_set else [value]
+        of[index] = [canonical_json.canonical_bytes(part) for part in parts]
+        group = merge.class_of(kind, value) if kind is not None else ""
+        comparable[group] = comparable.get(group, 0) | 1 << index
+        for part in of[index]:
+            alike[part] = alike.get(part, 0) | 1 << index
+    found = [0] * len(values)
+    for index, value in stated.items():
+        agreeing = 0
+        for part in of[index]:
+            agreeing |= alike[part]
+        group = merge.class_of(kind, value) if kind is not None else ""
+        found[index] = comparable[group] & ~agreeing
+    return found
+
+
+def _meeting(members: Sequence[Stated]) -> list[int]:
+    """Return for each clause those that hold when it does, for its party, with no exception."""
+    windows = [validity(stated.predicate) for stated in members]
+    begun = _Ordered([begins for begins, _ in windows])
+    ended = _Ordered([ends for _, ends in windows])
+    everyone = (1 << len(members)) - 1
+    parties: dict[str, int] = {}
+    named: dict[str, int] = {}
+    relaxing: dict[str, int] = {}
+    for index, stated in enumerate(members):
+        for held, key in (
+            (parties, str(stated.predicate["applies_to"])),
+            (named, str(stated.predicate["clause_id"])),
+            (relaxing, stated.relaxes),
+        ):
+            if key is not None:
+                held[key] = held.get(key, 0) | 1 << index
+    found = []
+    for stated, (begins, ends) in zip(members, windows, strict=True):
+        party = str(stated.predicate["applies_to"])
+        same = everyone if party == "both" else parties[party] | parties.get("both", 0)
+        excepted = relaxing.get(str(stated.predicate["clause_id"]), 0)
+        excepted |= named.get(stated.relaxes, 0) if stated.relaxes is not None else 0
+        together = begun.up_to(ends) & everyone & ~ended.before(begins)
+        found.append(same & together & ~excepted)
+    return found
+
+
+class _Ordered:
+    """Clauses by a time of theirs."""
+
+    def __init__(self, times: Sequence[float]) -> None:
+        order = sorted(range(len(times)), key=times.__getitem__)
+        self._times = [times[index] for index in order]
+        self._sets = [0]
+        for index in order:
+            self._sets.append(self._sets[-1] | 1 << index)
+
+    def up_to(self, time: float) -> int:
+        """Return those whose time is not after this one."""
+        return self._sets[bisect_right(self._times, time)]
+
+    def before(self, time: float) -> int:
+        """Return those whose time is before this one."""
+        return self._sets[bisect_left(self._times, time)]
 
 
 def cited(predicate: dict[str, JsonValue]) -> str:

@@ -16,12 +16,10 @@ from msgspec import Struct
 
 from rtgf_node.core import canonical_json, digests, identifiers, times
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy import settlement
+from rtgf_node.core.policy import assurance, settlement
 from rtgf_node.core.policy.plan import STAGES
 from rtgf_node.core.snapshot import instant
 from rtgf_node.errors import Code, RtgfError
-
-LEVELS = ("low", "substantial", "high")
 
 Document = dict[str, JsonValue]
 T = TypeVar("T", bound=JsonValue)
@@ -37,7 +35,8 @@ class IntersectedPolicy(Struct, frozen=True, kw_only=True):
       data_residency: what both allow; None where neither restricts anything.
       policy_snapshot_hash: one digest of both snapshots' hashes.
       assurance_level: the lower one, which is what the corridor can vouch for.
-      required_assurance_level: the higher one, which is what it demands.
+      required_assurance_level: the higher one, which is what it demands; where it is above the
+        other, a predicate of the set demands it of the context.
       effective_conflicts: the differences that a rule of the merge registry settled.
       parameters: the same for every merged parameter, also where both sides agree.
     """
@@ -94,7 +93,9 @@ def intersect(a: Document, b: Document, *, corridor: str) -> IntersectedPolicy:
         [p for p in _list(a, "predicate_set") if applies(p, "originator")],
         [p for p in _list(b, "predicate_set") if applies(p, "beneficiary")],
     )
+    residency = _residency(sides)
     settled = settlement.settle(*predicates)
+    vouched, required = assurance.demanded(sides)
     hashes = [_text(a, "policy_snapshot_hash"), _text(b, "policy_snapshot_hash")]
     combined = digests.of_documents(hashes)
     return IntersectedPolicy(
@@ -109,25 +110,18 @@ def intersect(a: Document, b: Document, *, corridor: str) -> IntersectedPolicy:
         prohibitions=_clauses(sides, "prohibitions"),
         controls=_clauses(sides, "controls"),
         predicate_set=sorted(
-            distinct([*predicates[0], *predicates[1]]),
+            distinct([*predicates[0], *predicates[1], *assurance.rules(sides)]),
             key=lambda p: (STAGES.index(_text(p, "kind")), _text(p, "clause_id"), _text(p, "id")),
         ),
-        data_residency=_residency(sides),
+        data_residency=residency,
         evidence=_evidence(sides, combined),
         evidence_requirements=distinct(_either(sides, "evidence_requirements")),
         unmapped_clauses=distinct(_either(sides, "unmapped_clauses")),
-        assurance_level=min((_text(t, "assurance_level") for t in sides), key=LEVELS.index),
-        required_assurance_level=max(
-            (_text(t, level) for t in sides for level in _LEVEL_MEMBERS if level in t),
-            key=LEVELS.index,
-        ),
+        assurance_level=vouched,
+        required_assurance_level=required,
         effective_conflicts=[p for p in settled if p["settled"] is True],
         parameters=settled,
     )
-
-
-# A jurisdiction demands of its counterpart what it demands of itself, unless it says otherwise.
-_LEVEL_MEMBERS = ("assurance_level", "required_assurance_level")
 
 
 def _check_tokens(sides: _Sides, place: str) -> None:

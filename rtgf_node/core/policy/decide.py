@@ -10,18 +10,20 @@ The same inputs give the same bytes. Nothing here reads a clock, a file or the e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
+import orjson
 from msgspec import Struct
 
-from rtgf_node.core import times
+from rtgf_node.core import digests, times
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.envelope import Token
 from rtgf_node.core.policy import plan, trace
 from rtgf_node.core.policy.node import Frame, Resolver
 from rtgf_node.core.policy.rule import Rule, compile_rule
-from rtgf_node.core.policy.slots import UNREAD, Place, Slots
-from rtgf_node.core.policy.values import TYPE_MISMATCH, digest
+from rtgf_node.core.policy.slots import UNREAD, Slots
+from rtgf_node.core.policy.values import TYPE_MISMATCH
 from rtgf_node.errors import RtgfError
 
 __all__ = ["Decision", "Prepared", "Resolver", "decide", "prepare", "run"]
@@ -45,8 +47,8 @@ class Decision(Struct, frozen=True):
       decision: the answer.
       reasons: why it is not a plain permit, in the order of the plan, each once.
       controls: what must be done besides, in the order of the plan, each once.
-      trace: every step, as JSON without personal data.
-      trace_digest: the digest of the trace's canonical bytes.
+      trace_bytes: the trace: every step, in canonical JSON without personal data.
+      trace_digest: the digest of those bytes.
       error: true for a DENY that rests on errors alone: no rule said deny, but some could not be
         evaluated. Another context, or a resolver that works again, may change such an answer.
     """
@@ -54,37 +56,42 @@ class Decision(Struct, frozen=True):
     decision: Literal["PERMIT", "PERMIT_WITH_CONTROLS", "DENY"]
     reasons: tuple[str, ...]
     controls: tuple[str, ...]
-    trace: Any
+    trace_bytes: bytes
     trace_digest: str
     error: bool
+
+    @property
+    def trace(self) -> Any:  # noqa: ANN401 - a JSON object, which callers look into
+        """The trace as JSON, read anew from its bytes."""
+        return orjson.loads(self.trace_bytes)
 
 
 class _Broken(NamedTuple):
     """A predicate that is not well formed. It denies whatever the context says."""
 
     reason: str
-    step: JsonValue
+    step: str
 
 
 class Prepared(NamedTuple):
     """A token's rules, compiled once for any number of decisions.
 
     Attributes:
-      rules: in the order of the plan, each with its citation.
+      rules: in the order of the plan, each with the lasting part of its step in a trace.
       broken: the predicates that did not compile.
       faults: reasons that deny whatever the context says: those of `broken`, and of the plan.
       causes: what was found wrong when compiling, for the node's operator.
-      places: what each slot reads.
-      plan: id and hash of the plan that is followed.
+      slots: how many there are.
+      plan: the members of a trace that name the plan which is followed.
       timed: whether any rule looks at the time.
     """
 
-    rules: tuple[tuple[Rule, JsonValue], ...]
+    rules: tuple[tuple[Rule, trace.Step], ...]
     broken: tuple[_Broken, ...]
     faults: tuple[str, ...]
     causes: tuple[RtgfError, ...]
-    places: list[Place | None]
-    plan: tuple[JsonValue, JsonValue]
+    slots: int
+    plan: str
     timed: bool
 
 
@@ -143,12 +150,15 @@ def prepare(predicate_set: Any, eval_plan: Any) -> Prepared:  # noqa: ANN401 - o
     if not faults and eval_plan != expected:
         faults.append(PLAN_INVALID)
     return Prepared(
-        rules=tuple((rule, trace.citation_of(rule)) for rule in rules),
+        rules=tuple((rule, trace.prepare(rule)) for rule in rules),
         broken=tuple(broken),
         faults=tuple(faults),
         causes=tuple(causes),
-        places=slots.places,
-        plan=(expected["eval_plan_id"], expected["hash"]),
+        slots=len(slots.places),
+        plan=(
+            f'"eval_plan_hash":{trace.text(expected["hash"])},'
+            f'"eval_plan_id":{trace.text(expected["eval_plan_id"])}'
+        ),
         timed=any(CLOCK_OPERATORS.intersection(rule.operators) for rule in rules),
     )
 
@@ -161,7 +171,7 @@ def run(
     resolvers: Mapping[str, Resolver],
 ) -> Decision:
     """Return the decision on a context at a time."""
-    moment = times.to_text(at)
+    moment = _moment(at)
     reasons = list(prepared.faults)
     if type(context) is not dict:
         reasons.append(f"{TYPE_MISMATCH}:context")
@@ -169,62 +179,50 @@ def run(
     undecided = bool(reasons)
     denied = False
     controls: list[str] = []
-    steps = [one.step for one in prepared.broken]
-    places = prepared.places
-    found = [""] * len(places)
-    frame = Frame(at, resolvers, [UNREAD] * len(places))
-    for rule, citation in prepared.rules:
-        frame.results = {}
-        finding = rule.evaluate(frame, context, places, found)
-        steps.append(
-            trace.step(rule, finding, citation=citation, digests=found, operators=frame.results)
-        )
-        outcome = finding.outcome
-        if outcome == "error":
-            undecided = True
+    parts = ["", *(one.step for one in prepared.broken)]
+    found = [""] * prepared.slots
+    results: list[str] = []
+    frame = Frame(at, resolvers, [UNREAD] * prepared.slots, results.append)
+    for rule, kept in prepared.rules:
+        results.clear()
+        finding = rule.evaluate(frame, context, found)
+        parts += trace.step(kept, finding, inputs=found, operators=results)
+        if finding.reasons:
             reasons += finding.reasons
-        elif outcome in ("deny", "controls"):
-            denied = denied or outcome == "deny"
-            reasons += finding.reasons
-            controls += rule.predicate.on_fail.controls
+            if finding.outcome == "error":
+                undecided = True
+            else:
+                denied = denied or finding.outcome == "deny"
+                controls += rule.predicate.on_fail.controls
+    all_reasons, all_controls = _once(reasons), _once(controls)
+    error = undecided and not denied
     decision: Literal["PERMIT", "PERMIT_WITH_CONTROLS", "DENY"] = (
-        "DENY" if denied or undecided else "PERMIT_WITH_CONTROLS" if controls else "PERMIT"
+        "DENY" if denied or undecided else "PERMIT_WITH_CONTROLS" if all_controls else "PERMIT"
     )
-    return _conclude(
-        decision,
-        reasons=_once(reasons),
-        controls=_once(controls),
-        error=undecided and not denied,
-        document={
-            # Where no rule looks at the time, the same question has the same trace at any time.
-            **({"at": moment} if prepared.timed else {}),
-            "eval_plan_id": prepared.plan[0],
-            "eval_plan_hash": prepared.plan[1],
-            "steps": steps,
-        },
+    # Where no rule looks at the time, the same question has the same trace at any time.
+    timed = f'"at":"{moment}",' if prepared.timed else ""
+    parts[0] = (
+        f"{{{timed}"
+        f'"controls":{trace.names(all_controls)},"decision":"{decision}",'
+        f'"error":{"true" if error else "false"},{prepared.plan},'
+        f'"reasons":{trace.names(all_reasons)},"steps":['
     )
-
-
-def _conclude(
-    decision: Literal["PERMIT", "PERMIT_WITH_CONTROLS", "DENY"],
-    *,
-    reasons: tuple[str, ...],
-    controls: tuple[str, ...],
-    error: bool,
-    document: dict[str, JsonValue],
-) -> Decision:
-    document["decision"] = decision
-    document["reasons"] = list(reasons)
-    document["controls"] = list(controls)
-    document["error"] = error
+    # One join, and no text of steps before it: a trace is far more to copy than to work out.
+    parts[-1] = parts[-1].removesuffix(",")
+    parts.append("]}")
+    written = "".join(parts).encode()
     return Decision(
         decision=decision,
-        reasons=reasons,
-        controls=controls,
-        trace=document,
-        trace_digest=digest(document),
+        reasons=all_reasons,
+        controls=all_controls,
+        trace_bytes=written,
+        trace_digest=digests.sha256(written),
         error=error,
     )
+
+
+_moment: Final = lru_cache(maxsize=16)(times.to_text)
+"""The text of an instant; many decisions are made in one second."""
 
 
 def _once(names: Iterable[str]) -> tuple[str, ...]:

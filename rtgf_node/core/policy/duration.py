@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _FORM: Final = re.compile(
@@ -18,6 +19,7 @@ _FORM: Final = re.compile(
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,15})H)?(?:(?P<minutes>[0-9]{1,15})M)?"
     r"(?:(?P<seconds>[0-9]{1,15})S)?)?)"
 )
+_EXPECTED: Final = "a duration is ISO 8601 in whole units, such as P5Y, PT24H or P3BD"
 _CALENDAR: Final = {"years": 12, "months": 1}
 _CLOCK: Final = {"weeks": 604_800, "days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
@@ -44,9 +46,17 @@ def parse(text: object) -> Duration:
       ValueError: it is not an ISO 8601 duration in whole units (business days stand alone), or it
         mixes years and months with units that have a fixed length.
     """
-    match = _FORM.fullmatch(text) if type(text) is str else None
+    if type(text) is not str:
+        raise ValueError(_EXPECTED)
+    return _parse(text)
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> Duration:
+    """Return the duration of a text; rules and the contexts they meet state few different ones."""
+    match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError("a duration is ISO 8601 in whole units, such as P5Y, PT24H or P3BD")
+        raise ValueError(_EXPECTED)
     parts = {name: int(count) for name, count in match.groupdict().items() if count is not None}
     if "business_days" in parts:
         return Duration(Unit.BUSINESS_DAYS, parts["business_days"])

@@ -5,6 +5,7 @@ What may stand in a template's tree, beside the expression language itself:
 - `{"param": NAME}`: the value as a literal. As an operator, a comparison (`GT` or `GTE`).
 - `{"param": NAME, "as": "currency"}`: the currency of an amount, as a string.
 - `{"param": NAME, "as": "at_or_above"}`: the list of levels that suffice for a rank.
+- `{"param": NAME, "as": "weekend"}`, or `"holidays"`, `"from"`, `"to"`: that part of a calendar.
 - `{"if_param": NAME, "then": TREE, "else": TREE}`: by whether the clause gives the parameter.
 - `{"if_contains": NAME, "item": TEXT, "then": TREE, "else": TREE}`: by what a list names.
 - `{"fragment": NAME}`: a tree that the template defines once under `fragments`.
@@ -126,6 +127,8 @@ class Expansion:
                 return value["currency"]
             case "at_or_above" if spec.type == "rank":
                 return {"list": list(spec.choices[spec.choices.index(_text(value)) :])}
+            case "weekend" | "holidays" | "from" | "to" if spec.type == "calendar":
+                return _calendar_part(value, form)
             case _:
                 raise _broken(f"the parameter {name!r} has no form {form!r}")
 
@@ -139,6 +142,16 @@ class Expansion:
                 for group in groups
             ]
         )
+
+
+def _calendar_part(calendar: JsonValue, part: str) -> JsonValue:
+    """Return a part of a calendar as a literal."""
+    assert isinstance(calendar, dict)
+    held = calendar[part]
+    if not isinstance(held, list):
+        return {"date": held}
+    days: list[JsonValue] = [{"date": day} for day in held] if part == "holidays" else held
+    return {"list": days}
 
 
 def _without_true(conjunction: dict[str, JsonValue]) -> JsonValue:

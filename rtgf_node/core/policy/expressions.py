@@ -20,6 +20,7 @@ recursion, no user functions and no conversions, so evaluating visits every node
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from rtgf_node.core import digests
@@ -33,6 +34,7 @@ from rtgf_node.core.policy.node import (
     Frame,
     Node,
     NotLiteral,
+    note,
 )
 from rtgf_node.core.policy.operators import OPERATORS
 from rtgf_node.core.policy.types import INPUT_SHAPES, Shape, Type
@@ -41,6 +43,7 @@ from rtgf_node.core.policy.values import (
     MAX_STRING_CHARS,
     READERS,
     Value,
+    digest,
     to_json,
 )
 from rtgf_node.core.policy.variables import Declared, variable
@@ -133,7 +136,7 @@ def _operation(tree: dict[str, JsonValue], scope: Scope, place: str, depth: int)
         node = _lookup(tree, scope, place, depth)
     else:
         node = _application(name, tree["args"], scope, place, depth)
-    return _recorded(node, f"{place} {name}")
+    return node if node.noted else _noted(node, f"{place} {name}")
 
 
 def _application(name: str, given: JsonValue, scope: Scope, place: str, depth: int) -> Node:
@@ -181,20 +184,30 @@ def _lookup(tree: dict[str, JsonValue], scope: Scope, place: str, depth: int) ->
     return compile_lookup(resolver, args, place)
 
 
-def _recorded(node: Node, key: str) -> Node:
-    """Return the node, made to write down what it gave: a boolean, or the digest of the rest."""
+def _noted(node: Node, key: str) -> Node:
+    """Return the node, made to note what it gives: a boolean, or the digest of the rest."""
     evaluate, type_ = node.run, node.shape.type
+    true, false = note(key, "true"), note(key, "false")
+    # An answer may have numbers with a fraction, such as the score of a match.
+    hashed = digests.of_document if type_ is Type.OBJECT else digest
 
-    def record(frame: Frame) -> Value:
-        value = frame.results[key] = evaluate(frame)
-        return value
+    def boolean(value: Value) -> str:
+        return true if value else false
 
-    def record_digest(frame: Frame) -> Value:
+    def digested(value: Value) -> str:
+        return note(key, f'"{hashed(to_json(value, type_))}"')
+
+    told = boolean if type_ is Type.BOOLEAN else digested
+    if type_ is Type.DATETIME:
+        # Only NOW gives one, and many decisions are made in one second.
+        told = lru_cache(maxsize=1)(digested)
+
+    def run(frame: Frame) -> Value:
         value = evaluate(frame)
-        frame.results[key] = digests.of_document(to_json(value, type_))
+        frame.note(told(value))
         return value
 
-    return node._replace(run=record if type_ is Type.BOOLEAN else record_digest)
+    return node._replace(run=run, noted=True)
 
 
 def _plain_literal(tree: JsonValue, place: str) -> Node:

@@ -147,7 +147,7 @@ _COMPARISON = Row("comparison", "maximum_threshold")
 _GROUPS = Row("field_groups", "required_set")
 
 PARAMETERS: Mapping[str, Row] = {
-    "sanctions_screening.lists": Row("list", "required_set"),
+    "sanctions_screening.lists": Row("datasets", "required_set"),
     "sanctions_screening.parties": Row("list", "required_set"),
     "sanctions_screening.threshold": Row("decimal", "sensitivity"),
     "amount_threshold_review.threshold": _THRESHOLD,
@@ -178,6 +178,7 @@ PARAMETERS: Mapping[str, Row] = {
     "transfer_safeguard.control": Row("control", "scope"),
     "data_residency.allowed": Row("jurisdictions", "allowed_set"),
     "data_residency.prohibited": Row("jurisdictions", "required_set"),
+    "data_residency.mechanisms": Row("list", "allowed_set"),
     "required_control.control": Row("control", "scope"),
     "legal_basis.allowed": Row("list", "allowed_set"),
     "licence_required.licences": Row("list", "allowed_set"),
@@ -188,6 +189,12 @@ PARAMETERS: Mapping[str, Row] = {
     "human_oversight.level": Row("rank", "rank", ("none", "on_the_loop", "in_the_loop")),
     "transparency_notice.notice": Row("string", "scope"),
     "proof_requirement.proof": Row("string", "scope"),
+    "proof_requirement.subject": Row("choice", "scope"),
+    "reporting_deadline.calendar": Row("calendar", "scope"),
+    "cut_off_window.opens": Row("time", "scope"),
+    "cut_off_window.closes": Row("time", "scope"),
+    "cut_off_window.utc_offset": Row("utc_offset", "scope"),
+    "cut_off_window.calendar": Row("calendar", "scope"),
 }
 
 

@@ -55,7 +55,7 @@ def parse_decimal(text: object) -> Decimal:
     if type(text) is not str or len(text) > _MAX_CHARACTERS or _FORM.fullmatch(text) is None:
         raise ValueError('a decimal is text such as "0.45", of at most 34 digits')
     value = Decimal(text)
-    if len(value.as_tuple().digits) > DIGITS:
+    if len(text) > DIGITS and len(value.as_tuple().digits) > DIGITS:
         raise ValueError(f"a decimal has at most {DIGITS} digits")
     return value
 
@@ -67,12 +67,12 @@ def parse(value: object) -> Money:
       ValueError: it has other members, the value is a JSON number or negative, or the currency is
         not three capital letters. A negative amount would slip under every threshold.
     """
-    if type(value) is not dict or value.keys() != {"value", "currency"}:
+    if type(value) is not dict or len(value) != 2:
         raise ValueError('an amount is {"value": "1000.00", "currency": "EUR"} and nothing else')
-    currency = value["currency"]
+    text, currency = value.get("value"), value.get("currency")
     if type(currency) is not str or _CURRENCY.fullmatch(currency) is None:
         raise ValueError("a currency is three capital letters, such as EUR (ISO 4217)")
-    amount = parse_decimal(value["value"])
+    amount = parse_decimal(text)
     if amount.is_signed():
         raise ValueError("an amount is not negative")
     return Money(amount, currency)

@@ -28,6 +28,14 @@ MAX_STEPS: Final = 1_000_000
 of a list and each character of a text that an operator walks through."""
 
 
+def note(key: str, said: str) -> str:
+    """Return the member of a trace that says what an operation gave.
+
+    A key has nothing that JSON would escape: a pointer of known names, and an operator.
+    """
+    return f'"{key}":{said}'
+
+
 class Frame:
     """One evaluation: the time, the resolvers, and the values read and worked out so far.
 
@@ -35,16 +43,23 @@ class Frame:
       at: the time of the decision, handed in.
       resolvers: by the name that LOOKUP uses.
       slots: the values of inputs and of derived names, by the index that the compiler gave them.
-      results: what each operator gave, by its place and name: a boolean, or a digest.
+      note: takes down what an operator gave, as a member of a trace: its place and name with a
+        boolean, or with the digest of anything else.
     """
 
-    __slots__ = ("at", "resolvers", "results", "slots")
+    __slots__ = ("at", "note", "resolvers", "slots")
 
-    def __init__(self, at: int, resolvers: Mapping[str, Resolver], slots: list[Value]) -> None:
+    def __init__(
+        self,
+        at: int,
+        resolvers: Mapping[str, Resolver],
+        slots: list[Value],
+        note: Callable[[str], object] = str,
+    ) -> None:
         self.at = at
         self.resolvers = resolvers
         self.slots = slots
-        self.results: dict[str, JsonValue] = {}
+        self.note = note
 
 
 Run: TypeAlias = Callable[[Frame], Value]
@@ -67,6 +82,7 @@ class Node(NamedTuple):
       label: what to call it in a reason: the path of its first variable, or the operator's name.
       literal: the value, when it is known already.
       probe: of a variable, gives the value or MISSING and does not mind if there is nothing.
+      noted: whether `run` notes on the frame what it gives, as every operation must.
     """
 
     shape: Shape
@@ -74,6 +90,7 @@ class Node(NamedTuple):
     label: str
     literal: Value | NotLiteral = NOT_LITERAL
     probe: Run | None = None
+    noted: bool = False
 
 
 class Call(NamedTuple):
@@ -82,6 +99,12 @@ class Call(NamedTuple):
     name: str
     args: tuple[Node, ...]
     pointer: str
+
+    @property
+    def notes(self) -> tuple[str, str]:
+        """What is noted when the operation gives false, and when it gives true."""
+        key = f"{self.pointer} {self.name}"
+        return note(key, "false"), note(key, "true")
 
     @property
     def label(self) -> str:

@@ -1,9 +1,12 @@
-"""The operators of the policy language, but for the arithmetic and LOOKUP.
+"""The operators of the policy language, but for the arithmetic, the calendars and LOOKUP.
 
 Each has one compiling function, which checks the operands' types and returns a closure. AND and OR
 go from left to right and stop as soon as the answer is certain, so that a guard can stand before
 what it guards: `AND` of a currency test and a comparison in that currency. An error in an operand
 that was reached is always an error of the whole; it is never taken for true or false.
+
+What every operation gives is noted for the trace. A decision costs as much as it has calls, so the
+commonest operators note in the closure that works the answer out, and need none around it.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ from typing import Final, NamedTuple
 
 import re2  # type: ignore[import-untyped]  # it ships no types
 
-from rtgf_node.core.policy import arithmetic
-from rtgf_node.core.policy.node import MAX_NODES, Call, Frame, Node, Run
+from rtgf_node.core.policy import arithmetic, calendars
+from rtgf_node.core.policy.node import MAX_NODES, Call, Frame, Node, NotLiteral, Run
 from rtgf_node.core.policy.types import (
     BOOLEAN,
     DATETIME,
@@ -27,6 +30,7 @@ from rtgf_node.core.policy.types import (
     Type,
 )
 from rtgf_node.core.policy.values import (
+    CURRENCY_MISMATCH,
     MISSING,
     OUT_OF_RANGE,
     TYPE_MISMATCH,
@@ -56,36 +60,46 @@ class Operator(NamedTuple):
     compile: Callable[[Call], Node]
 
 
-def _aligned(type_: Type, label: str) -> Callable[[Value, Value], tuple[Value, Value]] | None:
-    """Return what makes two values of a type comparable, or None where they always are."""
+def _comparer(
+    type_: Type, compare: Callable[[Value, Value], bool], label: str
+) -> Callable[[Value, Value], bool]:
+    """Return what compares two values of a type; where they cannot be compared, it raises."""
 
-    def amounts(a: Value, b: Value) -> tuple[Value, Value]:
-        arithmetic.check_currency(a, b, label)
-        return a.value, b.value
+    def amounts(a: Value, b: Value) -> bool:
+        if a.currency != b.currency:
+            raise EvaluationError(CURRENCY_MISMATCH, label)
+        return compare(a.value, b.value)
 
-    def durations(a: Value, b: Value) -> tuple[Value, Value]:
-        arithmetic.check_unit(a, b, label)
-        return a.length, b.length
+    def durations(a: Value, b: Value) -> bool:
+        if a.unit is not b.unit:
+            raise EvaluationError(TYPE_MISMATCH, label)
+        return compare(a.length, b.length)
 
-    def undeclared(a: Value, b: Value) -> tuple[Value, Value]:
+    def undeclared(a: Value, b: Value) -> bool:
         if type(a) is not type(b) or type(a) not in _PLAIN_CLASSES:
             raise EvaluationError(TYPE_MISMATCH, label)
-        return a, b
+        return compare(a, b)
 
-    return {Type.MONEY: amounts, Type.DURATION: durations, Type.ANY: undeclared}.get(type_)
+    return {Type.MONEY: amounts, Type.DURATION: durations, Type.ANY: undeclared}.get(type_, compare)
 
 
 def _comparison(call: Call, type_: Type, compare: Callable[[Value, Value], bool]) -> Node:
     left, right = call.args[0].run, call.args[1].run
-    align = _aligned(type_, call.label)
+    compare, constant = _comparer(type_, compare, call.label), call.args[1].literal
+    notes = call.notes
 
-    def plain(frame: Frame) -> bool:
-        return compare(left(frame), right(frame))
+    def run(frame: Frame) -> bool:
+        value = compare(left(frame), right(frame))
+        frame.note(notes[value])
+        return value
 
-    def aligned(frame: Frame) -> bool:
-        return compare(*align(left(frame), right(frame)))  # type: ignore[misc]  # not None here
+    def run_with_literal(frame: Frame) -> bool:
+        value = compare(left(frame), constant)
+        frame.note(notes[value])
+        return value
 
-    return Node(BOOLEAN, plain if align is None else aligned, call.label)
+    chosen = run if isinstance(constant, NotLiteral) else run_with_literal
+    return Node(BOOLEAN, chosen, call.label, noted=True)
 
 
 def _equality(compare: Callable[[Value, Value], bool]) -> Callable[[Call], Node]:
@@ -119,12 +133,12 @@ def _in(call: Call) -> Node:
         call.refuse(f"{call.args[0].shape} is never in a {held.shape}")
     if element is Type.ANY and kind not in PLAIN | {Type.ANY}:
         call.refuse(f"a list from the context holds plain values, not {kind.value}", 1)
-    align = _aligned(kind, label)
+    equal = _comparer(kind, operator.eq, label)
 
-    def among_aligned(frame: Frame) -> bool:
+    def among_compared(frame: Frame) -> bool:
         value = item(frame)
         # Every element is compared: one that cannot be is an error even after a match.
-        return any([operator.eq(*align(value, other)) for other in held.run(frame)])  # type: ignore[misc]  # noqa: C419 - a list, for the reason above
+        return any([equal(value, other) for other in held.run(frame)])  # noqa: C419
 
     def among(frame: Frame) -> bool:
         value = item(frame)
@@ -134,13 +148,13 @@ def _in(call: Call) -> Node:
             raise EvaluationError(TYPE_MISMATCH, label)
         return value in others
 
-    if align is not None:
-        return Node(BOOLEAN, among_aligned, label)
+    if equal is not operator.eq:
+        return Node(BOOLEAN, among_compared, call.label)
     if element is Type.ANY:
-        return Node(BOOLEAN, among, label)
+        return Node(BOOLEAN, among, call.label)
     literals: list[Value] = call.literal(1, list, "a list")
     known = frozenset(literals)
-    return Node(BOOLEAN, lambda frame: item(frame) in known, label)
+    return Node(BOOLEAN, lambda frame: item(frame) in known, call.label)
 
 
 def _subset_of(call: Call) -> Node:
@@ -161,7 +175,7 @@ def _subset_of(call: Call) -> Node:
             raise EvaluationError(TYPE_MISMATCH, label)
         return set(part) <= set(whole)
 
-    return Node(BOOLEAN, run, label)
+    return Node(BOOLEAN, run, call.label)
 
 
 def _length(call: Call) -> Node:
@@ -199,23 +213,32 @@ def _junction(*, decisive: bool) -> Callable[[Call], Node]:
     def compile_(call: Call) -> Node:
         for index in range(len(call.args)):
             call.expect(index, Type.BOOLEAN)
-        runs = [arg.run for arg in call.args]
+        runs, notes = [arg.run for arg in call.args], call.notes
 
         def run(frame: Frame) -> bool:
             for operand in runs:
-                if operand(frame) == decisive:
+                answer: bool = operand(frame)
+                if answer is decisive:
+                    frame.note(notes[decisive])
                     return decisive
+            frame.note(notes[not decisive])
             return not decisive
 
-        return Node(BOOLEAN, run, call.label)
+        return Node(BOOLEAN, run, call.label, noted=True)
 
     return compile_
 
 
 def _not(call: Call) -> Node:
     call.expect(0, Type.BOOLEAN)
-    operand = call.args[0].run
-    return Node(BOOLEAN, lambda frame: not operand(frame), call.label)
+    operand, notes = call.args[0].run, call.notes
+
+    def run(frame: Frame) -> bool:
+        value = not operand(frame)
+        frame.note(notes[value])
+        return value
+
+    return Node(BOOLEAN, run, call.label, noted=True)
 
 
 def _member(call: Call) -> Run:
@@ -246,17 +269,20 @@ def _has_key(call: Call) -> Node:
 
 
 def _has_value(call: Call) -> Node:
-    member = _member(call)
+    member, notes = _member(call), call.notes
 
     def run(frame: Frame) -> bool:
         value = member(frame)
-        if value is MISSING or value is None:
-            return False
         if type(value) is str:
-            return bool(value.strip())
-        return bool(value) or type(value) not in {list, dict}
+            says = bool(value.strip())
+        elif value is MISSING or value is None:
+            says = False
+        else:
+            says = bool(value) or type(value) not in {list, dict}
+        frame.note(notes[says])
+        return says
 
-    return Node(BOOLEAN, run, call.label)
+    return Node(BOOLEAN, run, call.label, noted=True)
 
 
 def _now(call: Call) -> Node:
@@ -287,7 +313,7 @@ def _age_lt_days(call: Call) -> Node:
         within: bool = age < limit(frame)
         return within
 
-    return Node(BOOLEAN, run, label)
+    return Node(BOOLEAN, run, call.label)
 
 
 OPERATORS: Final[Mapping[str, Operator]] = {
@@ -312,5 +338,9 @@ OPERATORS: Final[Mapping[str, Operator]] = {
     "SUBSET_OF": Operator(2, 2, _subset_of),
     "NOW": Operator(0, 0, _now),
     "AGE_LT_DAYS": Operator(2, 2, _age_lt_days),
+    "LOCAL_DATE": Operator(2, 2, calendars.local_date),
+    "WITHIN_HOURS": Operator(4, 4, calendars.within_hours),
+    "IS_BUSINESS_DAY": Operator(5, 5, calendars.is_business_day),
+    "ADD_BUSINESS_DAYS": Operator(6, 6, calendars.add_business_days),
 }
 """Every operator but LOOKUP, which has named operands and is compiled by `lookup`."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from rtgf_node.core import identifiers
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.policy import calendars as business_days
 from rtgf_node.core.policy import duration, money
 from rtgf_node.core.shapes import pointer
 from rtgf_node.errors import Code, RtgfError
@@ -32,6 +33,10 @@ ParameterType = Literal[
     "jurisdictions",
     "field_groups",
     "control",
+    "datasets",
+    "time",
+    "utc_offset",
+    "calendar",
 ]
 
 # Longest list a clause may give: all jurisdictions of the world fit, and a plan stays small.
@@ -68,9 +73,17 @@ def check(
     specs: Mapping[str, ParameterSpec],
     *,
     controls: frozenset[str],
+    calendars: frozenset[str] = frozenset(),
     place: tuple[str | int, ...] = (),
 ) -> None:
-    """Hold every parameter to its declaration; `place` is where the parameters are.
+    """Hold every parameter to its declaration.
+
+    Args:
+      params: the parameters.
+      specs: their declarations.
+      controls: the ids in the control catalogue.
+      calendars: the names of the library's calendars.
+      place: where the parameters are.
 
     Raises:
       RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID for an unknown, missing or wrongly typed parameter,
@@ -86,7 +99,11 @@ def check(
             if spec.required:
                 raise _refusal(f"the parameter {name!r} is missing", place, name)
             continue
-        _check_value(params[name], spec, controls, (*place, name))
+        value = params[name]
+        if spec.type == "calendar" and isinstance(value, str) and value not in calendars:
+            known = ", ".join(sorted(calendars)) or "none"
+            raise _refusal(f"the library has no calendar {value!r}; it has {known}", place, name)
+        _check_value(value, spec, controls, (*place, name))
 
 
 def _refusal(detail: str, place: tuple[str | int, ...], *more: str | int) -> RtgfError:
@@ -107,7 +124,7 @@ def _check_value(
             fits = _reads(money.parse, value)
         case "field_groups":
             fits = _is_list(value) and all(_is_words(group, _FIELD) for group in _items(value))
-        case "list":
+        case "list" | "datasets":
             fits = _is_words(value, _WORD)
             if spec.choices:
                 fits = fits and {str(item) for item in _items(value)} <= set(spec.choices)
@@ -121,6 +138,12 @@ def _check_value(
             fits = value in COMPARISONS
         case "rank" | "choice":
             fits = value in spec.choices
+        case "time":
+            fits = _reads(business_days.time_of_day, value)
+        case "utc_offset":
+            fits = _reads(business_days.offset, value)
+        case "calendar":
+            fits = _is_calendar(value, place)
         case "string":
             fits = _is_word(value, _WORD)
         case "control":
@@ -170,6 +193,21 @@ def _is_jurisdiction(value: JsonValue) -> bool:
         return False
 
 
+def _is_calendar(value: JsonValue, place: tuple[str | int, ...]) -> bool:
+    """Return whether a clause names a calendar, or states one with these members and no others.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID when it states one that is not well formed.
+    """
+    if not isinstance(value, dict):
+        return _is_word(value, _WORD)
+    try:
+        business_days.read(value)
+    except ValueError as error:
+        raise _refusal(f"not a calendar: {error}", place) from None
+    return value.keys() == business_days.MEMBERS
+
+
 def _reads(reader: Callable[[object], object], value: JsonValue) -> bool:
     """Return whether the policy language itself would take the value as a literal."""
     try:
@@ -184,7 +222,7 @@ def literal(value: JsonValue, spec: ParameterSpec) -> JsonValue:
     match spec.type:
         case "decimal" | "money" | "duration":
             return {spec.type: value}
-        case "list" | "jurisdictions":
+        case "list" | "jurisdictions" | "datasets":
             words: list[JsonValue] = []
             words.extend(sorted(str(item) for item in _items(value)))
             return {"list": words}

@@ -7,10 +7,11 @@ ids, then predicate ids. The order in which predicates were given never matters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from rtgf_node.core import digests
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse
 from rtgf_node.core.policy.rule import Rule, compile_rule
 from rtgf_node.errors import Code, RtgfError
 
@@ -19,6 +20,9 @@ STAGES: Final = ("obligation", "prohibition", "control")
 
 MAX_PREDICATES: Final = 4096
 """Predicates of one token; the richest corridors have some dozens."""
+
+RULES_KEPT: Final = 4096
+"""Compiled predicates that are remembered: twice what 60 jurisdictions in 4 domains have."""
 
 _PREFIX: Final = "sha256:"
 
@@ -38,7 +42,7 @@ def make(predicates: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
     seen: set[str] = set()
     for index, predicate in enumerate(predicates):
         try:
-            rule = compile_rule(dict(predicate))
+            rule = _rule(canonical_bytes(dict(predicate)))
         except RtgfError as error:
             raise RtgfError(
                 error.code, error.detail, pointer=f"/{index}{error.pointer or ''}"
@@ -52,6 +56,12 @@ def make(predicates: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
         seen.add(rule.predicate.id)
         rules.append(rule)
     return describe(arrange(rules))
+
+
+@lru_cache(maxsize=RULES_KEPT)
+def _rule(canonical: bytes) -> Rule:
+    """Return the compiled rule of a predicate; a corridor's are those of its two jurisdictions."""
+    return compile_rule(parse(canonical))
 
 
 def arrange(rules: Iterable[Rule]) -> list[Rule]:

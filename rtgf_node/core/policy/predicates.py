@@ -102,11 +102,16 @@ def compile_clause(
             pointer=pointer(*place, "control_id"),
         )
     parameter_types.check(
-        clause.params, template.params, controls=controls, place=(*place, "params")
+        clause.params,
+        template.params,
+        controls=controls,
+        calendars=frozenset(library.calendars),
+        place=(*place, "params"),
     )
     _check_together(clause.params, template, (*place, "params"))
     scope.check(clause.applies_when, place=(*place, "applies_when"))
-    filled = Expansion(clause.params, template.params, template.fragments)
+    params = library.filled(clause.params, template)
+    filled = Expansion(params, template.params, template.fragments)
     # A rule demands nothing outside its days; an exception excuses nothing.
     timed = scope.while_in_force if clause.exception_of is None else scope.only_in_force
     document: Document = {
@@ -127,6 +132,9 @@ def compile_clause(
         "citation": _citation(clause.citation, references or {}),
         "params": dict(clause.params),
     }
+    for member in ("valid_from", "valid_to"):
+        if getattr(clause, member) is not None:
+            document[member] = getattr(clause, member)
     _check_rule(document, place)
     return document
 
@@ -215,7 +223,11 @@ def compile_snapshot(
         for c in clauses
         if c.exception_of is not None and c.clause_id in mapped
     }
-    conflicts.check([(predicate, relaxes.get(i)) for i, predicate in mapped.items()])
+    residency = _residency(snapshot, library)
+    conflicts.check(
+        [conflicts.Stated(p, relaxes.get(i)) for i, p in mapped.items()]
+        + [conflicts.Stated(predicate) for predicate in residency]
+    )
     documents = exceptions.fold(mapped, relaxes)
     for clause_id in sorted(set(relaxes.values())):
         if clause_id in documents:
@@ -228,7 +240,12 @@ def compile_snapshot(
     }  # fmt: skip
     references = {reference.id: reference for reference in snapshot.normative_references}
     return CompiledPolicy(
-        predicates=tuple(documents[i] for i in mapped if i in documents),
+        predicates=tuple(
+            sorted(
+                [*residency, *(documents[i] for i in mapped if i in documents)],
+                key=lambda p: (STAGES.index(str(p["kind"])), str(p["clause_id"])),
+            )
+        ),
         duties=entries["obligation"],
         prohibitions=entries["prohibition"],
         controls=entries["control"],
@@ -248,6 +265,58 @@ def compile_snapshot(
     )
 
 
+def _residency(snapshot: Snapshot, library: Library) -> list[Document]:
+    """Return the predicate that enforces the snapshot's `data_residency`, if it has one.
+
+    It is decided by the template of that name, like a clause, but for its id, which no clause has.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID when the member allows nothing, or no jurisdiction.
+    """
+    stated = snapshot.data_residency
+    if stated is None:
+        return []
+    given = {"allowed": list(stated.allowed), "mechanisms": list(stated.mechanisms)}
+    params: dict[str, object] = {name: sorted(words) for name, words in given.items() if words}
+    clause = Clause(
+        clause_id="@data_residency",
+        kind="obligation",
+        template="data_residency",
+        params=params,
+        applies_to="both",
+        citation=Citation(ref=snapshot.id.rpartition(":")[0], article="data_residency"),
+    )
+    try:
+        compiled = compile_clause(
+            clause, jurisdiction=snapshot.jurisdiction, domain=snapshot.domain, library=library
+        )
+    except RtgfError as error:
+        raise RtgfError(
+            error.code, f"data_residency: {error.detail}", pointer="/data_residency"
+        ) from error
+    return [compiled]
+
+
+def _check_lists(clause: Clause, snapshot: Snapshot, library: Library, index: int) -> None:
+    """Hold the lists that a clause names to those that the snapshot rests on.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID, pointing at the list that is not one of them.
+    """
+    known = {source.dataset for source in snapshot.evidence_sources}
+    for name, spec in library.templates[clause.template].params.items():
+        if spec.type != "datasets":
+            continue
+        for number, dataset in enumerate(clause.params.get(name, [])):
+            if dataset not in known:
+                raise RtgfError(
+                    Code.RTGF_POL_MATRIX_SCHEMA_INVALID,
+                    f"clause {clause.clause_id}: the list {dataset!r} is none of the snapshot's"
+                    " evidence_sources; add it there, or no token would carry it",
+                    pointer=pointer("clauses", index, "params", name, number),
+                )
+
+
 def _compile_each(
     snapshot: Snapshot, library: Library
 ) -> tuple[dict[str, Document], dict[str, RtgfError]]:
@@ -264,6 +333,7 @@ def _compile_each(
                 references=references,
                 place=("clauses", index),
             )
+            _check_lists(clause, snapshot, library, index)
         except RtgfError as error:
             refused[clause.clause_id] = error
     return compiled, refused
@@ -280,7 +350,14 @@ def _entry(clause: Clause, predicate: Document, homes: Mapping[str, JsonValue]) 
         "jurisdiction": predicate["jurisdiction"],
     }
     # What the clause says about persons and time has no template of its own, but is not lost.
-    for member in ("holder", "counterparty", "deadline", "exception_of"):
+    for member in (
+        "holder",
+        "counterparty",
+        "deadline",
+        "exception_of",
+        "valid_from",
+        "valid_to",
+    ):
         value = getattr(clause, member)
         if value is not None:
             entry[member] = value

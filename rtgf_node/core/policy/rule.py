@@ -7,6 +7,7 @@ the thing is permitted. One that cannot be evaluated denies, and says why.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
@@ -83,6 +84,9 @@ class Predicate(_Part, frozen=True):
     applies_when: dict[str, Any] | None = None
     derive: Annotated[list[Derived], Meta(max_length=MAX_NAMES)] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
+    # The clause's own days. The logic holds them too; here they are for whoever compares rules.
+    valid_from: Name | None = None
+    valid_to: Name | None = None
 
 
 Outcome = Literal["satisfied", "not_applicable", "controls", "deny", "error"]
@@ -98,8 +102,12 @@ class Finding(NamedTuple):
     """
 
     outcome: Outcome
-    reasons: list[str]
+    reasons: Sequence[str]
     applies: bool | None
+
+
+_SATISFIED: Final = Finding("satisfied", (), applies=True)
+_NOT_APPLICABLE: Final = Finding("not_applicable", (), applies=False)
 
 
 class Rule(NamedTuple):
@@ -109,60 +117,48 @@ class Rule(NamedTuple):
       predicate: its document.
       operators: the names of the operators it uses, sorted.
       conditions: when it applies.
-      inputs: name, slot and whether it is required, of each input.
-      reads: name and slot of everything it reads from the context.
+      inputs: place, slot and whether it is required, of each input.
+      reads: the slot of everything it reads from the context, in the order of the names.
       logic: the closure that says whether the rule is fulfilled.
-      consequence: the outcome when it is not.
+      unfulfilled: what it says when it is not.
     """
 
     predicate: Predicate
     operators: tuple[str, ...]
     conditions: Applicability
-    inputs: tuple[tuple[str, int, bool], ...]
-    reads: tuple[tuple[str, int], ...]
+    inputs: tuple[tuple[Place, int, bool], ...]
+    reads: tuple[int, ...]
     logic: Run
-    consequence: Outcome
+    unfulfilled: Finding
 
-    def evaluate(
-        self, frame: Frame, context: Value, places: list[Place | None], digests: list[str]
-    ) -> Finding:
+    def evaluate(self, frame: Frame, context: Value, digests: list[str]) -> Finding:
         """Return what this rule says about a context. Slots it needs are filled, once for all."""
         slots = frame.slots
         problems: list[str] = []
         if self.conditions.tests:
-            for test in self.conditions.tests:
-                if slots[test.slot] is UNREAD:
-                    _fill(test.slot, slots, context, places, digests)
-            applies = self.conditions.check(frame, problems)
+            applies = self.conditions.check(slots, context, digests, problems)
             if problems:
                 return Finding("error", problems, None)
             if not applies:
-                return Finding("not_applicable", problems, False)
-        for name, slot, required in self.inputs:
-            if slots[slot] is UNREAD:
-                _fill(slot, slots, context, places, digests)
+                return _NOT_APPLICABLE
+        for place, slot, required in self.inputs:
             value = slots[slot]
+            if value is UNREAD:
+                value, digests[slot] = fill(place, context)
+                slots[slot] = value
             if value is MISSING:
                 if required:
-                    problems.append(f"{INPUT_MISSING}:{name}")
+                    problems.append(f"{INPUT_MISSING}:{place.path}")
             elif type(value) is EvaluationError:
                 problems.append(value.reason)
         if problems:
             return Finding("error", problems, True)
         try:
             if self.logic(frame):
-                return Finding("satisfied", problems, True)
+                return _SATISFIED
         except EvaluationError as error:
             return Finding("error", [error.reason], True)
-        return Finding(self.consequence, [self.predicate.on_fail.reason], True)
-
-
-def _fill(
-    slot: int, slots: list[Value], context: Value, places: list[Place | None], digests: list[str]
-) -> None:
-    place = places[slot]
-    if place is not None:
-        slots[slot], digests[slot] = fill(place, context)
+        return self.unfulfilled
 
 
 def compile_rule(document: JsonValue, slots: Slots | None = None) -> Rule:
@@ -193,21 +189,23 @@ def compile_rule(document: JsonValue, slots: Slots | None = None) -> Rule:
     logic = compile_expression(predicate.logic, scope, "/logic")
     if logic.shape.type is not Type.BOOLEAN:
         raise refusal(f"the logic gives a {logic.shape}, it should be boolean", "/logic")
-    reads = {test.path: test.slot for test in conditions.tests}
-    reads.update({name: slot for name, slot, _ in inputs})
+    reads = {test.place.path: test.slot for test in conditions.tests}
+    reads.update({place.path: slot for place, slot, _ in inputs})
     denies = predicate.on_fail.decision == "DENY"
     return Rule(
         predicate=predicate,
         operators=tuple(sorted(scope.operators)),
         conditions=conditions,
         inputs=inputs,
-        reads=tuple(sorted(reads.items())),
+        reads=tuple(reads[path] for path in sorted(reads)),
         logic=logic.run,
-        consequence="deny" if denies else "controls",
+        unfulfilled=Finding(
+            "deny" if denies else "controls", (predicate.on_fail.reason,), applies=True
+        ),
     )
 
 
-def _declare(given: Input, scope: Scope, slots: Slots, place: str) -> tuple[str, int, bool]:
+def _declare(given: Input, scope: Scope, slots: Slots, place: str) -> tuple[Place, int, bool]:
     shape = INPUT_SHAPES.get(given.type)
     if shape is None:
         known = ", ".join(INPUT_SHAPES)
@@ -217,7 +215,7 @@ def _declare(given: Input, scope: Scope, slots: Slots, place: str) -> tuple[str,
     _check_new(given.name, scope, f"{place}/name")
     slot = slots.input(given.name, shape.type)
     scope.names[given.name] = Declared(shape, slot, certain=given.required)
-    return given.name, slot, given.required
+    return slots.place(slot), slot, given.required
 
 
 def _check_new(name: str, scope: Scope, place: str) -> None:

@@ -7,6 +7,7 @@ same vocabulary at the door, and written as an expression where an exception nee
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from rtgf_node.core import times
@@ -68,6 +69,19 @@ def expression(applies_when: Mapping[str, Any]) -> tuple[JsonValue, list[dict[st
         else:
             tests.append({"op": "EQUALS", "args": [read, value]})
     return (tests[0] if len(tests) == 1 else {"op": "AND", "args": tests}), list(inputs.values())
+
+
+def validity(predicate: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the first and the last second of a predicate's validity; without an end, infinity.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID when one of them is no date or time.
+    """
+    begins, ends = predicate.get("valid_from"), predicate.get("valid_to")
+    return (
+        -inf if begins is None else instant(begins),
+        inf if ends is None else instant(ends, ends=True),
+    )
 
 
 def while_in_force(logic: JsonValue, *, valid_from: str | None, valid_to: str | None) -> JsonValue:

@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.policy import conflicts, merge
 from rtgf_node.core.policy.exceptions import EXCEPTIONS
+from rtgf_node.core.policy.scope import validity
 from rtgf_node.errors import Code, RtgfError
 
 Document = dict[str, JsonValue]
@@ -45,12 +46,20 @@ def settle(of_a: Sequence[Document], of_b: Sequence[Document]) -> list[Document]
     Raises:
       RtgfError: RTGF_MAP_RULE_CONFLICT when no value satisfies both, with both citations.
     """
-    stated_a, stated_b = _by_parameter(of_a), _by_parameter(of_b)
-    return [
-        outcome
-        for key in sorted(stated_a.keys() & stated_b.keys())
-        for outcome in _outcomes(key[0], key[1], stated_a[key], stated_b[key])
-    ]
+    found: dict[bytes, Document] = {}
+    spans = [validity(predicate) for predicate in (*of_a, *of_b)]
+    # What holds changes when a rule begins or has ended; rules that never hold together never meet.
+    for moment in sorted({second for begins, ends in spans for second in (begins, ends + 1)}):
+        stated_a, stated_b = (_by_parameter(_in_force(side, moment)) for side in (of_a, of_b))
+        for key in sorted(stated_a.keys() & stated_b.keys()):
+            for outcome in _outcomes(key[0], key[1], stated_a[key], stated_b[key]):
+                found.setdefault(canonical_bytes(outcome), outcome)
+    return sorted(found.values(), key=lambda each: (each["template"], each["parameter"]))
+
+
+def _in_force(predicates: Sequence[Document], moment: float) -> list[Document]:
+    spans = ((predicate, *validity(predicate)) for predicate in predicates)
+    return [predicate for predicate, begins, ends in spans if begins <= moment <= ends]
 
 
 def _by_parameter(
@@ -153,5 +162,6 @@ def residency_source(token: Mapping[str, JsonValue]) -> str:
         conflicts.cited(predicate)
         for predicate in cast("list[Document]", token.get("predicate_set") or [])
         if predicate["template"] in {"data_residency", "transfer_mechanism"}
+        and not str(predicate["clause_id"]).startswith("@")  # the member itself, which is no law
     }
     return f"{token['jurisdiction']} ({'; '.join(sorted(sources)) or token['token_id']})"

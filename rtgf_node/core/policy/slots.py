@@ -32,11 +32,12 @@ MISMATCHED: Final = "mismatch"
 
 
 class Place(NamedTuple):
-    """Where an input is in a context, and how it is read."""
+    """Where an input is in a context, how it is read, and how a trace begins to name it."""
 
     path: str
     steps: tuple[str, ...]
     reader: Callable[[object], Value]
+    member: str
 
 
 class Slots:
@@ -51,8 +52,15 @@ class Slots:
         key = (path, type_)
         if key not in self._known:
             self._known[key] = len(self.places)
-            self.places.append(Place(path, tuple(path.split(".")), reader_of(path, type_)))
+            steps, reader = tuple(path.split(".")), reader_of(path, type_)
+            self.places.append(Place(path, steps, reader, f'"{path}":"'))
         return self._known[key]
+
+    def place(self, slot: int) -> Place:
+        """Return what the slot of an input reads."""
+        found = self.places[slot]
+        assert found is not None  # `slot` came from `input`
+        return found
 
     def derived(self) -> int:
         """Return a new slot for a derived value."""
@@ -61,7 +69,7 @@ class Slots:
 
 
 def fill(place: Place, context: Value) -> tuple[Value, str]:
-    """Return what a context has at a place, and its digest.
+    """Return what a context has at a place, and the member of a trace that names its digest.
 
     What is not there is MISSING. What is there but is not of the type is an EvaluationError, given
     back and not raised: every rule that needs it reports it. The digest is taken over the canonical
@@ -70,14 +78,15 @@ def fill(place: Place, context: Value) -> tuple[Value, str]:
     found = context
     for step in place.steps:
         if type(found) is not dict:
-            return EvaluationError(TYPE_MISMATCH, place.path), MISMATCHED
+            return EvaluationError(TYPE_MISMATCH, place.path), f'{place.member}{MISMATCHED}"'
         found = found.get(step)
         if found is None:
-            return MISSING, ABSENT
+            return MISSING, f'{place.member}{ABSENT}"'
     if isinstance(found, str) and not found.strip():
-        return MISSING, ABSENT  # a blank says nothing, and must not pass for an answer
+        # A blank says nothing, and must not pass for an answer.
+        return MISSING, f'{place.member}{ABSENT}"'
     try:
         value = place.reader(found)
     except ValueError:
-        return EvaluationError(TYPE_MISMATCH, place.path), MISMATCHED
-    return value, digest(found)
+        return EvaluationError(TYPE_MISMATCH, place.path), f'{place.member}{MISMATCHED}"'
+    return value, f'{place.member}{digest(found)}"'

@@ -15,13 +15,17 @@ from msgspec import Struct, field
 
 from rtgf_node.core import canonical_json, digests
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy import merge
+from rtgf_node.core.jose import Signature
+from rtgf_node.core.policy import calendars, catalogue, merge
 from rtgf_node.core.policy.parameters import ParameterSpec
 from rtgf_node.core.shapes import fit
 from rtgf_node.errors import Code, RtgfError
 
 MANIFEST = "manifest.json"
 CATALOGUE = "control_catalogue.json"
+CALENDARS = "calendars.json"
+# What a library may have besides templates.
+_NO_TEMPLATES = frozenset({CATALOGUE, CALENDARS})
 # A clause that names this says that its authority knows of no template for it.
 UNMAPPED = "unmapped"
 
@@ -33,7 +37,7 @@ class _Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
 
 
 class Example(_Part, frozen=True):
-    """A worked example: this clause, in this context, decided so."""
+    """A worked example: this clause, in this context, decided so; at any time, or at this one."""
 
     kind: ClauseKind
     params: dict[str, Any]
@@ -41,6 +45,7 @@ class Example(_Part, frozen=True):
     decision: Literal["PERMIT", "PERMIT_WITH_CONTROLS", "DENY"]
     reasons: tuple[str, ...] = ()
     applies_to: Literal["originator", "beneficiary", "both"] = "both"
+    at: str | None = None
 
 
 class Template(_Part, frozen=True):
@@ -72,29 +77,11 @@ class Template(_Part, frozen=True):
 class _Manifest(_Part, frozen=True):
     version: str
     files: dict[str, str]
+    signatures: tuple[Signature, ...] = ()
 
 
-class _Control(_Part, frozen=True):
-    id: str
-    title: str
-
-
-class _Group(_Part, frozen=True):
-    id: str
-    title: str
-    controls: tuple[_Control, ...]
-
-
-class _Catalogue(_Part, frozen=True):
-    uuid: str
-    metadata: dict[str, Any]
-    groups: tuple[_Group, ...]
-
-
-class _CatalogueFile(_Part, frozen=True):
-    """A subset of the OSCAL catalogue format: groups of controls with ids and titles."""
-
-    catalog: _Catalogue
+class _Calendars(_Part, frozen=True):
+    calendars: dict[str, Any]
 
 
 class Library(Struct, frozen=True):
@@ -102,19 +89,23 @@ class Library(Struct, frozen=True):
 
     Attributes:
       version: the library's version, as its manifest says.
-      digest: the digest of the manifest, and so of every file in the library.
+      digest: the digest of the manifest without its signatures, and so of every file.
       templates: by name.
       controls: the title of each control in the catalogue, by id.
+      calendars: the business-day calendars that clauses may name, as they stand in the library.
     """
 
     version: str
     digest: str
     templates: dict[str, Template]
     controls: dict[str, str]
+    calendars: dict[str, JsonValue]
 
     @classmethod
     def load(cls, files: Mapping[str, bytes]) -> Library:
         """Return the library in `files`, by file name, once every digest and every row is right.
+
+        Who signed the manifest is `library_signature`'s.
 
         Raises:
           RtgfError: RTGF_BUILD_HASH_MISMATCH when a file is missing, added or changed;
@@ -123,12 +114,9 @@ class Library(Struct, frozen=True):
         manifest_value = _read(files, MANIFEST)
         manifest = fit(manifest_value, _Manifest, code=Code.RTGF_MAP_EXPRESSION_INVALID)
         _check_digests(files, manifest)
-        catalogue = fit(
-            _read(files, CATALOGUE), _CatalogueFile, code=Code.RTGF_MAP_EXPRESSION_INVALID
-        ).catalog
         templates: dict[str, Template] = {}
         for name in sorted(manifest.files):
-            if name == CATALOGUE:
+            if name in _NO_TEMPLATES:
                 continue
             template = fit(_read(files, name), Template, code=Code.RTGF_MAP_EXPRESSION_INVALID)
             if f"{template.name}.json" != name:
@@ -137,13 +125,10 @@ class Library(Struct, frozen=True):
             templates[template.name] = template
         return cls(
             version=manifest.version,
-            digest=digests.of_document(manifest_value),
+            digest=_digest(manifest_value),
             templates=templates,
-            controls={
-                control.id: control.title
-                for group in catalogue.groups
-                for control in group.controls
-            },
+            controls=_controls(files),
+            calendars=_calendars(files),
         )
 
     def template(self, name: str, kind: str) -> Template:
@@ -170,6 +155,45 @@ class Library(Struct, frozen=True):
                 f"the template {name!r} serves {' and '.join(found.kinds)} clauses, not {kind}",
             )
         return found
+
+    def filled(self, params: Mapping[str, JsonValue], template: Template) -> dict[str, JsonValue]:
+        """Return a clause's parameters with each named calendar written out.
+
+        A token carries the days themselves, so that whoever decides with it needs no library.
+        """
+        return {
+            name: self.calendars[value]
+            if isinstance(value, str) and template.params[name].type == "calendar"
+            else value
+            for name, value in params.items()
+        }
+
+
+def _digest(manifest: JsonValue) -> str:
+    """Return the digest of a manifest without its signatures: another signer changes no token."""
+    assert isinstance(manifest, dict)
+    return digests.of_document({k: v for k, v in manifest.items() if k != "signatures"})
+
+
+def _controls(files: Mapping[str, bytes]) -> dict[str, str]:
+    try:
+        return catalogue.controls(_read(files, CATALOGUE))
+    except RtgfError as error:
+        raise RtgfError(
+            error.code, f"the library's {CATALOGUE}: {error.detail}", pointer=error.pointer
+        ) from error
+
+
+def _calendars(files: Mapping[str, bytes]) -> dict[str, JsonValue]:
+    if CALENDARS not in files:
+        return {}
+    found = fit(_read(files, CALENDARS), _Calendars, code=Code.RTGF_MAP_EXPRESSION_INVALID)
+    for name, value in found.calendars.items():
+        try:
+            calendars.read(value)
+        except ValueError as error:
+            raise _malformed(CALENDARS, f"{name}: {error}") from None
+    return found.calendars
 
 
 def _read(files: Mapping[str, bytes], name: str) -> JsonValue:

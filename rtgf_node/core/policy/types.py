@@ -135,7 +135,7 @@ LOOKUPS: Final[Mapping[str, Lookup]] = {
         answer=_answer({"listed": BOOLEAN, "matches": LIST, "dataset_digests": LIST}),
     ),
     "proof": Lookup(
-        arguments={"receipt": OBJECT},
+        arguments={"proof": STRING, "receipt": OBJECT, "subject": PARTY},
         answer=_answer({"valid": BOOLEAN}),
     ),
     "registry": Lookup(

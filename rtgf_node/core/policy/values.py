@@ -11,12 +11,13 @@ import datetime
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from hashlib import sha256
 from math import isfinite
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-from rtgf_node.core import digests, identifiers, times
+from rtgf_node.core import identifiers, times
 from rtgf_node.core.canonical_json import MAX_INTEGER, JsonValue, canonical_bytes
 from rtgf_node.core.policy import duration, money
 from rtgf_node.core.policy.duration import Duration
@@ -208,10 +209,13 @@ def check_json(value: object, *, floats: bool = False) -> None:
         for item in level:
             kind = type(item)
             if kind is str:
-                _string(item)
+                # What `_string` looks for, and does, only where there may be something to find.
+                if not item.isascii() or len(item) > MAX_STRING_CHARS:  # type: ignore[attr-defined,arg-type]  # kind says it
+                    _string(item)
             elif kind is dict:
                 for key in item:  # type: ignore[attr-defined]  # kind says it
-                    _string(key)
+                    if type(key) is not str or not key.isascii() or len(key) > MAX_STRING_CHARS:
+                        _string(key)
                 inner.extend(item.values())  # type: ignore[attr-defined]  # kind says it
             elif kind is list:
                 inner.extend(item)  # type: ignore[arg-type]  # kind says it
@@ -226,16 +230,19 @@ def check_json(value: object, *, floats: bool = False) -> None:
         depth += 1
 
 
+_SORTED: Final = orjson.OPT_SORT_KEYS
+
+
 def digest(value: JsonValue) -> str:
     """Return the digest of the canonical JSON of a value that has no floats.
 
     The value must have been checked, or made, to be JSON within our bounds. Then, where its text is
     ASCII, orjson's with sorted keys is the text of RFC 8785, and there is nothing left to look for.
     """
-    encoded = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    encoded = orjson.dumps(value, option=_SORTED)
     if not encoded.isascii():
         encoded = canonical_bytes(value)
-    return digests.sha256(encoded)
+    return f"sha256:{sha256(encoded).hexdigest()}"
 
 
 def to_json(value: Value, type_: Type) -> JsonValue:

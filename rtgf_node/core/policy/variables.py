@@ -73,21 +73,22 @@ def _base(declared: Declared) -> Run:
 
 
 def _probe(path: str, declared: Declared, members: list[str], shape: Shape) -> Run:
-    base = _base(declared)
+    base, slot = _base(declared), declared.slot
     if not members:
         return base
+    given = declared.derive is None
     if declared.shape.type is Type.MONEY:
         part: Callable[[Value], Value] = attrgetter(members[0])
 
         def amount_part(frame: Frame) -> Value:
-            value = base(frame)
+            value = frame.slots[slot] if given else base(frame)
             return value if value is MISSING else part(value)
 
         return amount_part
     reader = READERS[shape.type]
 
     def walk(frame: Frame) -> Value:
-        value = base(frame)
+        value = frame.slots[slot] if given else base(frame)
         for member in members:
             if value is MISSING:
                 return MISSING

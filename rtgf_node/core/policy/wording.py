@@ -76,6 +76,11 @@ class Wording:
         if name == "AGE_LT_DAYS" and len(words) == 2:
             relation = "is at least" if negated else "is less than"
             return f"{words[0]} {relation} {words[1]} days ago"
+        if name == "WITHIN_HOURS" and len(words) == 4:
+            relation = "is not" if negated else "is"
+            return f"{words[0]} {relation} from {words[2]} to {words[3]} (UTC{words[1]})"
+        if name == "IS_BUSINESS_DAY" and words:
+            return f"{words[0]} {'is not' if negated else 'is'} a business day"
         if isinstance(name, str) and name in _RELATIONS and len(words) == 2:
             if name == "IN" and _is_single(args[1]):
                 name = "EQUALS"
@@ -98,6 +103,12 @@ class Wording:
                 return "the time of the decision"
             case "LENGTH" if args:
                 return f"the length of {self.value(args[0], depth=depth + 1)}"
+            case "LOCAL_DATE" if len(args) == 2:
+                said = self.value(args[0], depth=depth + 1)
+                return f"the day of {said.removeprefix('the time of ')} (UTC{args[1]})"
+            case "ADD_BUSINESS_DAYS" if len(args) >= 2:
+                words = [self.value(arg, depth=depth + 1) for arg in args[:2]]
+                return f"{words[1]} after {words[0]}"
             case str(name) if name in _ARITHMETIC and len(args) >= 2:
                 words = [self.value(arg, depth=depth + 1) for arg in args[:2]]
                 return f"{words[0]} {_ARITHMETIC[name]} {words[1]}"
@@ -134,6 +145,9 @@ class Wording:
             party = self.value(given.get("party"))
             lists, score = self.value(given.get("lists")), self.value(given.get("threshold"))
             return f"{party} is{is_not} found on the lists {lists} (from a score of {score})"
+        if question.get("resolver") == "proof" and member == "valid":
+            about = self.value(given.get("subject"))
+            return f"the proof {self.value(given.get('proof'))} about {about} is{is_not} valid"
         return f"the {question.get('resolver')} check says that it is{is_not} {member}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +132,7 @@ def test_what_an_imt_says_of_itself():
 
 
 def small(jurisdiction, *clauses, **changes):
+    changes = {"evidence_sources": [worlds.source()], **changes}
     return contexts.rmt(worlds.document(jurisdiction, clauses=list(clauses), **changes))
 
 
@@ -325,3 +327,66 @@ def test_an_illustrative_corridor_is_never_laxer_than_either_side(context, name)
         own = contexts.decide_on([p for p in rules if p["applies_to"] in {side, "both"}], context)
         assert STRICTNESS.index(both.decision) >= STRICTNESS.index(own.decision)
         assert set(own.reasons) <= set(both.reasons)
+
+
+@given(clauses(), clauses(), payments())
+@settings(max_examples=80)
+def test_the_way_back_differs_exactly_where_direction_says_so(of_a, of_b, context):
+    a, b = small("EU", *of_a), small("SG", *of_b)
+    there = corridor.intersect(a, b, corridor="EU-SG").predicate_set
+    back = corridor.intersect(b, a, corridor="SG-EU").predicate_set
+    ids = [{p["id"] for p in rules} for rules in (there, back)]
+    one_sided = {p["id"] for p in (*there, *back) if p["applies_to"] != "both"}
+    assert ids[0] - one_sided == ids[1] - one_sided
+    assert ids[0] ^ ids[1] == one_sided
+    undirected = [[p for p in rules if p["applies_to"] == "both"] for rules in (there, back)]
+    if undirected[0]:
+        first, second = (contexts.decide_on(rules, context) for rules in undirected)
+        assert first == second
+
+
+def as_side(merged, jurisdiction):
+    """A corridor's rules as the RMT of one side of the next corridor."""
+    made = msgspec.to_builtins(merged)
+    return made | {
+        "type": "RMT",
+        "jurisdiction": jurisdiction,
+        "token_id": f"RMT:{jurisdiction}:{merged.domain}:2026-10.1",
+    }
+
+
+def effect(a, b, name, context):
+    """What a corridor decides, or that it cannot be."""
+    try:
+        merged = corridor.intersect(a, b, corridor=name)
+    except RtgfError as refusal:
+        if refusal.code is not Code.RTGF_MAP_RULE_CONFLICT:
+            raise
+        return None, None
+    found = contexts.decide_on(merged.predicate_set, context)
+    says = (found.decision, set(found.reasons), set(found.controls), found.error)
+    window = (merged.effective, merged.ttl_sec, merged.assurance_level)
+    return merged, (*says, *window, merged.required_assurance_level, merged.data_residency)
+
+
+ALLOWED = st.sampled_from([["contract"], ["consent"], ["contract", "consent"], ["consent", "law"]])
+
+
+@given(st.tuples(clauses(), clauses(), clauses()), st.tuples(*[ALLOWED] * 3), payments())
+@settings(max_examples=60)
+def test_intersecting_is_associative_in_effect_where_it_is_defined(of_each, allowed, context):
+    a, b, c = (
+        small(
+            place,
+            *({**each, "applies_to": "both"} for each in given_ if each["clause_id"] != "mech"),
+            {**mechanisms(*mine), "applies_to": "both"},
+        )
+        for place, given_, mine in zip(("EU", "SG", "US"), of_each, allowed, strict=True)
+    )
+    left, _ = effect(a, b, "EU-SG", context)
+    right, _ = effect(b, c, "SG-US", context)
+    if left is None or right is None:
+        return
+    _, first = effect(as_side(left, "EU"), c, "EU-US", context)
+    _, second = effect(a, as_side(right, "US"), "EU-US", context)
+    assert first == second

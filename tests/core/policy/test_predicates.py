@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtgf_node.core import digests
-from rtgf_node.core.policy import coverage, predicates
+from rtgf_node.core.policy import predicates
 from rtgf_node.errors import Code, RtgfError
 from tests import contexts, worlds
 
@@ -25,6 +25,7 @@ def compile_(document, **options):
 
 
 def of(*clauses, **changes):
+    changes = {"evidence_sources": [worlds.source()], **changes}
     return worlds.document(clauses=list(clauses), **changes)
 
 
@@ -337,13 +338,47 @@ def test_a_clause_is_demanded_on_the_days_of_its_validity(at, decision):
     assert contexts.decide_on(rules, {"record_retention": "P1Y"}, at=at).decision == decision
 
 
-def test_the_coverage_report_names_law_and_predicate():
-    document = of(worlds.clause(), UNMAPPED)
-    held = contexts.as_snapshot(document)
-    policy = predicates.compile_snapshot(held, LIBRARY, waived={"z.poem"})
-    report = coverage.report(held, policy)
-    assert (report.mapped, report.waived) == (1, 1)
-    lines = report.text().splitlines()
-    assert "Example Act 2020, 5" in lines[1]
-    assert lines[1].endswith(policy.predicates[0]["id"])
-    assert lines[2].startswith("WAIVED  z.poem")
+def test_a_list_that_the_snapshot_does_not_rest_on_is_refused():
+    """No token would carry the list's digest, so that screening against it could only fail."""
+    screen = worlds.screening_clause()
+    screen["params"]["lists"] = ["un-sc", "eu-fsf"]
+    with pytest.raises(RtgfError, match="'eu-fsf' is none of the snapshot's") as refusal:
+        compile_(of(worlds.clause(), screen))
+    assert refusal.value.code is Code.RTGF_POL_MATRIX_SCHEMA_INVALID
+    assert refusal.value.pointer == "/clauses/1/params/lists/1"
+    both = [worlds.source(), worlds.source("eu-fsf")]
+    assert compile_(of(screen, evidence_sources=both)).predicates
+
+
+class TestResidency:
+    """A snapshot's `data_residency` is a rule like any other."""
+
+    def of(self, **stated):
+        return compile_(of(worlds.clause(), data_residency=stated)).predicates
+
+    @pytest.mark.parametrize(
+        ("context", "decision"),
+        [
+            ({"data_location": "EU"}, "PERMIT"),
+            ({"data_location": "SG", "transfer_mechanism": "contract"}, "PERMIT"),
+            ({"data_location": "SG", "transfer_mechanism": "consent"}, "DENY"),
+            ({"data_location": "SG"}, "DENY"),
+            ({}, "DENY"),
+        ],
+    )
+    def test_it_decides(self, context, decision):
+        rules = self.of(allowed=["EU"], mechanisms=["contract"])
+        found = contexts.decide_on(rules, {"record_retention": "P5Y", **context})
+        assert found.decision == decision
+
+    def test_its_id_is_the_same_for_every_version(self):
+        [first, _] = self.of(allowed=["EU"])
+        later = worlds.document(version="2027-01", data_residency={"allowed": ["EU"]})
+        assert compile_(later).predicates[0]["id"] == first["id"]
+
+    @pytest.mark.parametrize("stated", [{"allowed": []}, {"allowed": ["Atlantis"]}])
+    def test_one_that_allows_nothing_is_refused(self, stated):
+        with pytest.raises(RtgfError) as refusal:
+            self.of(**stated)
+        assert refusal.value.code is Code.RTGF_POL_MATRIX_SCHEMA_INVALID
+        assert refusal.value.pointer.startswith("/data_residency")
