@@ -2,7 +2,7 @@
 
 A file replaces the held one only if it can be read, is authentic as far as the configuration asks,
 and is plausible. An implausible one is quarantined and the last good one stays in force until its
-own maximum age; an operator may release it.
+own maximum age; an operator may release it, see `quarantine`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptDataset, HoldDatasetBack, RecordRefusal
+from rtgf_node.actors.quarantine import Quarantine
 from rtgf_node.core import base64url, digests, keys
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.clock import Clock
@@ -29,7 +30,7 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import RecordDataset, decode_record
 from rtgf_node.settings import DatasetConfig
 from rtgf_node.store import Store
-from rtgf_node.store.intake_store import DatasetRow
+from rtgf_node.store.intake_store import DatasetRow, QuarantineRow
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import FetchItem, IntakeAnswer
 
@@ -37,11 +38,15 @@ log = structlog.get_logger(__name__)
 
 
 class Examined(NamedTuple):
-    """A file that could be read: what to record, and why it is not plausible, if so."""
+    """A file that could be read: what to record, and why it is not plausible, if so.
+
+    `held_back` has the digests of its files in quarantine.
+    """
 
     record: RecordDataset
     unreadable: int
     implausible: RtgfError | None
+    held_back: frozenset[str]
 
 
 class _Arrived(NamedTuple):
@@ -70,11 +75,16 @@ class DatasetIntake:
         self._store = store
         self._clock = clock
         self._metrics = metrics
+        self._quarantined = Quarantine(store, clock)
 
     @property
     def quarantined(self) -> dict[str, str]:
         """Dataset name to the reason why its newest file is not in force."""
-        return {row.name: row.reason for row in self._store.intake.quarantined()}
+        return {row.name: row.reason for row in self.waiting()}
+
+    def waiting(self) -> list[QuarantineRow]:
+        """Return what waits in quarantine, sorted by the name of the list."""
+        return self._quarantined.waiting()
 
     async def fetch(self, dataset: DatasetConfig, *, actor: str) -> FetchItem:
         """Fetch a dataset now. Whatever goes wrong is in the item, and recorded."""
@@ -117,7 +127,7 @@ class DatasetIntake:
                 )
             examined = await self._examine(dataset, _Arrived({"": body}, None))
             if examined.implausible is not None:
-                await self._quarantine(examined.record, examined.implausible)
+                await self._quarantine(examined, examined.implausible)
                 raise examined.implausible
         except RtgfError as error:
             await self._record_refusal(dataset.name, digests.sha256(body), error)
@@ -130,9 +140,10 @@ class DatasetIntake:
         Raises:
           RtgfError: RTGF_NOT_FOUND if nothing of that name is in quarantine.
         """
-        for row in self._store.intake.quarantined():
+        for row in self.waiting():
             if row.name == dataset.name:
                 record = decode_record(row.record)
+                await trio.to_thread.run_sync(self._quarantined.let_out, row.name)
                 return await self._put_in_force(record, actor, released=row.reason)
         raise RtgfError(Code.RTGF_NOT_FOUND, f"nothing of {dataset.name} is in quarantine")
 
@@ -162,7 +173,7 @@ class DatasetIntake:
         members = msgspec.structs.asdict(held) | {"retrieved_at": self._clock.now(), "event": b""}
         del members["checked_at"], members["leaf_index"]
         record = RecordDataset(**members)
-        await self._registry.ask(AcceptDataset(record=record, actor=actor))
+        await self._put_in_force(record, actor)
         return FetchItem(
             source=name,
             outcome="unchanged",
@@ -173,11 +184,18 @@ class DatasetIntake:
         )
 
     async def _examine(self, dataset: DatasetConfig, arrived: _Arrived) -> Examined:
+        now = self._clock.now()
         held = self._store.intake.newest_dataset(dataset.name)
-        return await trio.to_thread.run_sync(self._read, dataset, arrived, held, self._clock.now())
+        counts = self._store.intake.counts_since(dataset.name, now - plausibility.PEAK_SECONDS)
+        return await trio.to_thread.run_sync(self._read, dataset, arrived, held, counts, now)
 
     def _read(
-        self, dataset: DatasetConfig, arrived: _Arrived, held: DatasetRow | None, now: int
+        self,
+        dataset: DatasetConfig,
+        arrived: _Arrived,
+        held: DatasetRow | None,
+        counts: list[int],
+        now: int,
     ) -> Examined:
         """Check, parse and keep one file; runs in a thread."""
         raw = _raw(arrived.parts)
@@ -187,6 +205,7 @@ class DatasetIntake:
         result: ReadResult = reader.read(single if single is not None else arrived.parts)
         body = record_file.write(result.records, reader=dataset.reader, version=reader.version)
         implausible = None
+        max_shrink = Decimal(dataset.max_shrink)
         try:
             plausibility.check(
                 count=len(result.records),
@@ -196,13 +215,19 @@ class DatasetIntake:
                 limits=plausibility.Limits(
                     min_records=dataset.min_records,
                     max_records=dataset.max_records,
-                    max_shrink=Decimal(dataset.max_shrink),
+                    max_shrink=max_shrink,
                 ),
+                peak=plausibility.greatest(counts, max_shrink),
             )
         except RtgfError as error:
             implausible = error
-        for kept in {raw, *arrived.parts.values()}:
-            self._store.objects.put(kept)
+        files = {raw, *arrived.parts.values(), body}
+        held_back: frozenset[str] = frozenset()
+        if implausible is not None:
+            held_back = self._quarantined.keep(dataset.name, files)
+        else:
+            for file in files:
+                self._store.objects.put(file)
         record = RecordDataset(
             name=dataset.name,
             version=f"{to_text(now)[:10]}-{digests.sha256(raw)[7:15]}",
@@ -210,7 +235,7 @@ class DatasetIntake:
             reader=dataset.reader,
             raw_sha256=digests.sha256(raw),
             content_sha256=content_digest(result.records, dataset.reader, reader.version),
-            records_sha256=self._store.objects.put(body),
+            records_sha256=digests.sha256(body),
             record_count=len(result.records),
             published=result.published,
             retrieved_at=now,
@@ -220,7 +245,7 @@ class DatasetIntake:
             signature_state=signature_state,
             event=b"",
         )
-        return Examined(record, len(result.unreadable), implausible)
+        return Examined(record, len(result.unreadable), implausible, held_back)
 
     async def _decide(self, name: str, examined: Examined, actor: str) -> FetchItem:
         record, reason = examined.record, examined.implausible
@@ -228,7 +253,7 @@ class DatasetIntake:
             outcome = (await self._put_in_force(record, actor)).outcome
         else:
             outcome = "quarantined"
-            await self._quarantine(record, reason)
+            await self._quarantine(examined, reason)
             await self._record_refusal(name, record.raw_sha256, reason)
         return FetchItem(
             source=name,
@@ -242,16 +267,24 @@ class DatasetIntake:
             detail=reason.sentence if reason else "",
         )
 
-    async def _quarantine(self, record: RecordDataset, reason: RtgfError) -> None:
+    async def _quarantine(self, examined: Examined, reason: RtgfError) -> None:
+        record = examined.record
         log.warning("dataset_quarantined", dataset=record.name, detail=reason.sentence)
         await self._registry.ask(HoldDatasetBack(record=record, reason=reason.sentence))
+        await self._tidy(record.name, examined.held_back)
 
     async def _put_in_force(
         self, record: RecordDataset, actor: str, *, released: str | None = None
     ) -> IntakeAnswer:
-        return await self._registry.ask(
+        answer = await self._registry.ask(
             AcceptDataset(record=record, actor=actor, released=released)
         )
+        await self._tidy(record.name)
+        return answer
+
+    async def _tidy(self, name: str, newest: frozenset[str] = frozenset()) -> None:
+        waiting = frozenset(row.name for row in self.waiting())
+        await trio.to_thread.run_sync(self._quarantined.tidy, name, waiting, newest)
 
     async def _record_refusal(self, name: str, digest: str, error: RtgfError) -> None:
         await self._registry.ask(

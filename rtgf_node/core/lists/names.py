@@ -25,6 +25,18 @@ _BRACKETS = re.compile(r"\(([^()]*)\)")
 _SEVERAL = re.compile(r"[/;|\n]|\b(?:a\.?k\.?a|f\.?k\.?a|alias|c/o|d/b/a)\b|&", re.IGNORECASE)
 _LATIN = re.compile("[A-Za-z0-9]")
 _PICTURE = re.compile(":[a-z0-9_+-]+:")  # how an emoji is transliterated
+# Greek spells the sounds b, d, g and u with two letters, and kh with one that reads like ch.
+_GREEK = {
+    "\u03bc\u03c0": "b",
+    "\u03bd\u03c4": "d",
+    "\u03b3\u03ba": "g",
+    "\u03c4\u03b6": "j",
+    "\u03bf\u03c5": "u",
+    "\u03bf\u03cd": "u",
+    "\u03c7": "kh",
+}
+_GREEK_LETTER = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
+_GREEK_SOUND = re.compile("|".join(_GREEK))
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -62,7 +74,7 @@ _PATRONYMIC = re.compile(r"[a-z]{3,}(?:ovich|evich|ovych|evych|avich|ovitch|ovna
 _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"shch|sch|tch|zh|ch|cz|dj|sh|ts|tz", "j"),
+        (r"shch|sch|tch|dzh|zh|ch|cz|dj|sh|ts|tz", "j"),
         (r"kh|gh|qh", "h"),
         (r"ph", "f"),
         (r"th", "t"),
@@ -73,11 +85,13 @@ _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"z", "s"),
         (r"[ou]+", "u"),
         (r"[iey]+", "i"),
-        (r"(?<=.)[aiu]+", ""),
     )
 )
+_HEARD_LATER = re.compile("(?<=.)[aiu]+")
 _DOUBLE = re.compile(r"(.)\1+")
 _VOWELS = re.compile("[aeiou]")
+_VOWELS_AND_HALF = re.compile("[aiuh]+")
+_MIN_SKELETON = 2  # consonants
 _MIN_SOUND = 3  # consonants; shorter skeletons are shared by unrelated names
 
 
@@ -123,10 +137,19 @@ def parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in found if sum(map(is_significant, words(part))) > 1)
 
 
-def sound(token: str) -> str:
-    """Return the consonants one hears, or an empty text if there are too few to tell names apart.
+def sound(said: str) -> str:
+    """Return the consonants one hears of a spoken word; an empty text if they are too few to tell.
 
     `mohammed`, `muhammad` and the transliterated Arabic `mhmd` sound the same.
+    """
+    heard = _HEARD_LATER.sub("", said)
+    return heard if len(heard) >= _MIN_SOUND else ""
+
+
+def spoken(token: str) -> str:
+    """Return how a word is said, its vowels included; an empty text for a very short one.
+
+    `willy` and `willi`, `kiva` and `kiwa` are said alike.
     """
     if len(token) < _MIN_SOUND or not token.isalpha():
         return ""
@@ -134,7 +157,29 @@ def sound(token: str) -> str:
     heard = _DOUBLE.sub(r"\1", token) if _VOWELS.search(token) else token
     for pattern, replacement in _SOUNDS:
         heard = pattern.sub(replacement, heard)
-    return heard if len(heard) >= _MIN_SOUND else ""
+    return heard
+
+
+def skeletons(token: str) -> frozenset[str]:
+    """Return the consonants of a word, as a script without vowels leaves them.
+
+    `hsyn`, `hussein` and `hossein` have them in common. A w is a vowel or a v, an h is often part
+    of another letter; a word of fewer than two consonants has no skeleton.
+    """
+    found = set()
+    token = token.replace("gh", "g").replace("kh", "k")
+    # What one writes th and dh, another who says it otherwise writes s and z.
+    other = token.replace("th", "s").replace("dh", "z")
+    for said in {spoken(each) for way in (token, other) for each in (way, way.replace("w", "u"))}:
+        bare = _DOUBLE.sub(r"\1", _VOWELS_AND_HALF.sub("", said))
+        if len(bare) >= _MIN_SKELETON:
+            found.add(bare)
+    return frozenset(found)
+
+
+def is_consonantal(token: str) -> bool:
+    """Say whether no vowel is written after the first letter, as in words of Arabic letters."""
+    return len(token) > _MIN_SKELETON and not _VOWELS.search(token, 1)
 
 
 def class_weight(token: str) -> float:
@@ -161,6 +206,8 @@ def _romanised(word: str) -> str:
     if len(word) > _MIN_ARTICLE and word.startswith(_ARTICLE):
         # Arabic writes the article as one word with its noun.
         return f"al {_plain(word.removeprefix(_ARTICLE))}"
+    if _GREEK_LETTER.search(word):
+        word = _GREEK_SOUND.sub(lambda sound: _GREEK[sound[0]], word.lower())
     plain = _plain(word)
     return _CAPITAL.sub(" ", plain) if _HAN.search(word) else plain
 

@@ -6,12 +6,17 @@ between a publisher's bad day and nobody being listed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from msgspec import Struct
 
 from rtgf_node.core.lists.record import MAX_RECORDS
 from rtgf_node.errors import Code, RtgfError
+
+PEAK_SECONDS = 30 * 86_400
+"""How far back the greatest count is looked for: a list that is walked down a little at every fetch
+is held up, one that shrinks over months is not."""
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,9 +41,11 @@ def check(
     held_count: int | None,
     held_published: str | None,
     limits: Limits,
+    peak: int | None = None,
 ) -> None:
     """Return if the list is plausible beside the held one, which may be none.
 
+    `peak` is what `greatest` returns for the held versions; it must not be far below that either.
     `published` and `held_published` are ISO dates; where one is unknown, dates are not compared.
 
     Raises:
@@ -56,6 +63,11 @@ def check(
             f"it shrinks from {held_count} to {count} records, by {lost:.1f} %, more than the "
             f"allowed {allowed:.1f} %"
         )
+    elif peak and peak - count > peak * limits.max_shrink:
+        reasons.append(
+            f"it has {count} records, {peak} were held within {PEAK_SECONDS // 86_400} days: more"
+            f" than the allowed {limits.max_shrink * 100:.1f} % are gone step by step"
+        )
     if published and held_published and published < held_published:
         reasons.append(f"it was published {published}, before the held one of {held_published}")
     if reasons:
@@ -63,3 +75,15 @@ def check(
             Code.RTGF_SANCTIONS_IMPLAUSIBLE,
             "; ".join(reasons) + "; look at the file, then release it or wait for the next",
         )
+
+
+def greatest(held: Iterable[int], max_shrink: Decimal) -> int | None:
+    """Return the greatest of the counts held one after the other, since the last release.
+
+    A count too far below the one before it got in only on an operator's word, and counts anew.
+    """
+    peak: int | None = None
+    for count in held:
+        released = peak is not None and peak - count > peak * max_shrink
+        peak = count if peak is None or released else max(peak, count)
+    return peak

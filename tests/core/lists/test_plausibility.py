@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtgf_node.core.lists.plausibility import Limits, check
+from rtgf_node.core.lists.plausibility import Limits, check, greatest
 from rtgf_node.errors import Code, RtgfError
 
 HELD = {"held_count": 1000, "held_published": "2025-06-17"}
@@ -69,3 +69,31 @@ def test_every_reason_is_given() -> None:
 def test_growth_is_never_implausible_below_the_upper_bound(count, held) -> None:
     limits = Limits(min_records=0, max_records=10**7)
     check(count=held + count, published=None, held_count=held, held_published=None, limits=limits)
+
+
+def test_a_list_that_is_walked_down_is_held_up() -> None:
+    check(
+        count=810, published=None, limits=Limits(), peak=greatest([1000], Decimal("0.20")), **HELD
+    )
+    assert_quarantined(
+        "step by step",
+        count=660,
+        published=None,
+        held_count=810,
+        held_published=None,
+        limits=Limits(),
+        peak=greatest([1000, 810], Decimal("0.20")),
+    )
+
+
+def test_after_a_release_the_count_is_measured_anew() -> None:
+    assert greatest([1000, 500, 510], Decimal("0.20")) == 510
+    assert greatest([], Decimal("0.20")) is None
+    check(
+        count=450,
+        published=None,
+        held_count=510,
+        held_published=None,
+        limits=Limits(),
+        peak=greatest([1000, 500, 510], Decimal("0.20")),
+    )
