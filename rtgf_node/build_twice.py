@@ -1,25 +1,27 @@
-"""Build twice, in two fresh processes that have nothing in common but the request.
+"""Build twice, in fresh processes that have nothing in common but the request.
 
-Hash seed, time zone and locale differ between the two, so that whatever a build might read of them
-shows as a difference. Only bytes that both gave are passed on; where they differ, both answers are
-kept for people to compare, and nothing is published.
+Hash seed, time zone and locale differ between the two runs, so that whatever a build might read of
+them shows as a difference. Each run may be spread over several processes, which take pieces of it
+as they become free; the bytes are the same for any number of them. Only what both runs gave is
+passed on; where they differ, both are kept for people to compare, and nothing is published.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import trio
 
-import rtgf_node
-from rtgf_node.build_worker import EXIT_BUILT, EXIT_REFUSED, decode_answer
-from rtgf_node.core import digests, manifest
-from rtgf_node.core.build import BuildOutput
+from rtgf_node.build_run import Run, Written, worker_command, write
+from rtgf_node.build_worker import Problem, decode_inputs, error_of
+from rtgf_node.core import digests
+from rtgf_node.core.build import BuildOutput, UnbuildableError, finish
+from rtgf_node.core.build_inputs import Place
+from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.errors import Code, RtgfError
 
 # The second is east of Greenwich by five and three quarter hours: no usual shift hides there.
@@ -27,153 +29,210 @@ ENVIRONMENTS: tuple[Mapping[str, str], Mapping[str, str]] = (
     {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C.UTF-8"},
     {"PYTHONHASHSEED": "2", "TZ": "Asia/Kathmandu", "LC_ALL": "C"},
 )
+NAMES = ("first", "second")
+MANIFEST = "build_manifest.json"
+REFUSALS = "refusals.json"
 
-# Seconds. A full matrix of 14,400 tokens takes a few minutes on one core.
+# Seconds. A full matrix of 14,400 tokens takes under a minute on two cores.
 TIMEOUT_SECONDS = 1_800.0
-# Characters of a crashed worker's last words that go into the error.
-MAX_LAST_WORDS = 2_000
+# Targets that are worth a process of their own: it takes a quarter of a second to start.
+TARGETS_PER_PROCESS = 200
 
 
-def worker_command() -> list[str]:
-    """Return the command of a worker: no working directory, no user's packages on its path."""
-    return [sys.executable, "-P", "-s", "-m", "rtgf_node.build_worker"]
+_Refusals = dict[tuple[Place, int] | None, Problem]
+"""Why entries cannot be built; under None, why nothing can."""
+
+
+class Files(Mapping[str, bytes]):
+    """The artefacts of two runs that agree, read from the folder where they were written."""
+
+    def __init__(self, written: Written, names: Iterable[str]) -> None:
+        self._written = written
+        self._names = dict.fromkeys(sorted(names))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._written.read(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def nobody(done: int, total: int) -> None:
+    """Listen to no progress."""
+
+
+def unmeasured(seconds: float) -> None:
+    """Measure nothing."""
 
 
 async def build_twice(
     request: bytes,
     *,
+    folder: Path,
     keep_in: Path,
+    processes: int = 2,
+    progress: Callable[[int, int], None] = nobody,
+    mapped: Callable[[float], None] = unmeasured,
     commands: Sequence[Sequence[str]] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> BuildOutput:
-    """Return the build that two fresh processes agree on, byte for byte.
+    """Return the build that two runs in fresh processes agree on, byte for byte.
 
-    Both run at the same time; on cancellation both are ended.
+    Both run at the same time; on cancellation all processes are ended.
 
     Args:
       request: from `build_worker.encode_request`.
-      keep_in: a folder; two differing answers are written to a new folder in it.
-      commands: the two workers, for a program that is not started as `python -m`.
-      timeout_seconds: after it both are ended.
+      folder: where the artefacts are written, and read from by whoever looks into the output; it
+        is emptied first, and the caller removes it.
+      keep_in: a folder; two differing runs are moved to a new folder in it.
+      processes: how many to use for both runs together; each has one at least.
+      progress: told how many of the targets both runs have behind them.
+      mapped: told how many seconds each snapshot took in either run.
+      commands: the worker of each run, for a program that is not started as `python -m`.
+      timeout_seconds: after it all are ended.
 
     Raises:
+      UnbuildableError: some entries cannot be built; both runs say so.
       RtgfError: the refusal that both gave; RTGF_PIPELINE_DETERMINISM_FAIL, caused by
         RTGF_BUILD_PLAN_DIVERGENCE naming the artefacts, if they differ; RTGF_INTERNAL if a worker
         crashed; RTGF_PIPELINE_PUBLISH_FAIL if they took too long.
     """
-    first_command, second_command = commands or (worker_command(), worker_command())
-    answers: dict[int, subprocess.CompletedProcess[bytes]] = {}
-
-    async def work(which: int, command: Sequence[str]) -> None:
-        answers[which] = await trio.run_process(
-            list(command),
-            stdin=request,
-            capture_stdout=True,
-            capture_stderr=True,
-            check=False,
-            cwd="/",
-            env={**ENVIRONMENTS[which], "PYTHONPATH": _package_parent()},
+    document, inputs = decode_inputs(request)
+    # What an earlier build left is not to be kept with this one's, should the runs differ.
+    await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+    total = len(inputs.targets)
+    count = min(max(1, processes // 2), 1 + total // TARGETS_PER_PROCESS)
+    written = Written()
+    runs: list[Run] = []
+    for name, environment, command in zip(
+        NAMES, ENVIRONMENTS, commands or (worker_command(), worker_command()), strict=True
+    ):
+        runs.append(
+            Run(
+                request,
+                inputs,
+                folder=folder / name,
+                environment=environment,
+                command=command,
+                written=written,
+                stepped=lambda: progress(sum(run.done for run in runs) // 2, total),
+                mapped=mapped,
+            )
         )
-
+    crashed: RtgfError | None = None
     with trio.move_on_after(timeout_seconds) as scope:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(work, 0, first_command)
-            nursery.start_soon(work, 1, second_command)
+        try:
+            async with trio.open_nursery() as nursery:
+                for run in runs:
+                    for _ in range(count):
+                        nursery.start_soon(run.work)
+        except* RtgfError as group:
+            crashed = _first(group)
+    if crashed is not None:
+        raise crashed
     if scope.cancelled_caught:
         raise RtgfError(
             Code.RTGF_PIPELINE_PUBLISH_FAIL,
             f"the build took longer than {timeout_seconds:g} s; build fewer targets at once",
         )
-    for which in (0, 1):
-        _check_worker(answers[which])
-    first, second = answers[0].stdout, answers[1].stdout
-    if first != second:
-        kept = await trio.to_thread.run_sync(_keep, keep_in, request, (first, second))
-        raise _divergence(first, second, kept)
-    return decode_answer(first)
-
-
-def _package_parent() -> str:
-    return str(Path(rtgf_node.__file__).resolve().parents[1])
-
-
-def _check_worker(worker: subprocess.CompletedProcess[bytes]) -> None:
-    if worker.returncode not in {EXIT_BUILT, EXIT_REFUSED} or not worker.stdout:
-        last_words = worker.stderr.decode("utf-8", "replace")[-MAX_LAST_WORDS:].strip()
+    judged = _Judge(runs, document, written, folder)
+    refused = judged.divergence()
+    if refused is not None:
+        kept = await trio.to_thread.run_sync(judged.keep, keep_in, request)
         raise RtgfError(
-            Code.RTGF_INTERNAL,
-            f"a build worker ended with status {worker.returncode} and no answer: {last_words}",
+            Code.RTGF_PIPELINE_DETERMINISM_FAIL,
+            f"two builds of the same inputs differ; nothing is published, both are kept in {kept}",
+            causes=(RtgfError(Code.RTGF_BUILD_PLAN_DIVERGENCE, refused),),
         )
+    return judged.output()
 
 
-def _keep(keep_in: Path, request: bytes, answers: Sequence[bytes]) -> Path:
-    """Write both answers and the request to a folder named by the request's digest."""
-    folder = keep_in / digests.sha256(request).removeprefix("sha256:")[:16]
-    for name, answer in zip(("first", "second"), answers, strict=True):
-        _keep_answer(folder / name, answer)
-    (folder / "request.msgpack").write_bytes(request)
-    return folder
+class _Judge:
+    """Holds two finished runs against each other."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        document: dict[str, JsonValue],
+        written: Written,
+        folder: Path,
+    ) -> None:
+        self._runs = runs
+        self._written = written
+        self._folder = folder
+        self._refusals = [_refusal(run) for run in runs]
+        self._made = [finish(document, run.artefacts, run.notes) for run in runs]
+
+    def divergence(self) -> str | None:
+        """Return in words how the runs differ, None if they do not."""
+        first, second = self._refusals
+        if first != second:
+            return f"one process gave {_words(first)}, the other {_words(second)}"
+        if first or self._made[0] == self._made[1]:
+            return None
+        names = self._differing()
+        return f"the two processes differ in {', '.join(names)}"
+
+    def output(self) -> BuildOutput:
+        """Return what both gave.
+
+        Raises:
+          UnbuildableError: some entries cannot be built.
+          RtgfError: nothing can be built.
+        """
+        (first, _), (made, notes) = self._refusals, self._made[0]
+        if None in first:
+            raise error_of(first[None])
+        if first:
+            raise UnbuildableError({key: error_of(first[key]) for key in first if key is not None})
+        self._written.write(self._folder / NAMES[0], notes)
+        return BuildOutput(made, Files(self._written, [*self._runs[0].artefacts, *notes]))
+
+    def keep(self, keep_in: Path, request: bytes) -> Path:
+        """Move both to a folder named by the request's digest; what is equal is there once."""
+        for name, refusal, (made, notes) in zip(NAMES, self._refusals, self._made, strict=True):
+            given = {MANIFEST: made, **notes}
+            if refusal:
+                given = {REFUSALS: msgspec.json.format(msgspec.json.encode(list(refusal.values())))}
+            for file, content in given.items():
+                write(self._folder / name, file, content)
+        write(self._folder, "request.msgpack", request)
+        kept = keep_in / digests.sha256(request).removeprefix("sha256:")[:16]
+        shutil.rmtree(kept, ignore_errors=True)
+        keep_in.mkdir(parents=True, exist_ok=True)
+        shutil.move(self._folder, kept)
+        return kept
+
+    def _differing(self) -> list[str]:
+        one_notes, two_notes = (notes for _, notes in self._made)
+        first, second = (run.artefacts for run in self._runs)
+        names = {
+            name for name in first.keys() | second.keys() if first.get(name) != second.get(name)
+        }
+        names |= {name for name in one_notes if one_notes[name] != two_notes[name]}
+        return sorted(names) or [MANIFEST]
 
 
-def _keep_answer(folder: Path, answer: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "answer.msgpack").write_bytes(answer)
-    output = _output(answer).output
-    if output is None:
-        return
-    (folder / "build_manifest.json").write_bytes(output.manifest)
-    for name, content in output.artefacts.items():
-        # The worker is this program, but names it gave never lead out of the folder.
-        path = (folder / name).resolve()
-        if path.is_relative_to(folder.resolve()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+def _refusal(run: Run) -> _Refusals:
+    if run.fatal is not None:
+        return {None: run.fatal}
+    return {key: run.failures[key] for key in sorted(run.failures)}
 
 
-class _Told(NamedTuple):
-    """What a worker answered: a build, or a refusal in words."""
-
-    output: BuildOutput | None
-    refusal: str
+def _words(refusals: _Refusals) -> str:
+    problem = next(iter(refusals.values()), None)
+    return "a build" if problem is None else str(error_of(problem))
 
 
-def _output(answer: bytes) -> _Told:
-    try:
-        return _Told(decode_answer(answer), "")
-    except RtgfError as error:
-        return _Told(None, str(error))
-    except msgspec.DecodeError:
-        return _Told(None, "an answer that cannot be read")
-
-
-def _divergence(first: bytes, second: bytes, kept: Path) -> RtgfError:
-    one, two = _output(first), _output(second)
-    if one.output is None or two.output is None:
-        detail = f"one process gave {_words(one)}, the other {_words(two)}"
-    else:
-        names = _differing(one.output, two.output)
-        detail = f"the two processes differ in {', '.join(names)}"
-    return RtgfError(
-        Code.RTGF_PIPELINE_DETERMINISM_FAIL,
-        f"two builds of the same inputs differ; nothing is published, both are kept in {kept}",
-        causes=(RtgfError(Code.RTGF_BUILD_PLAN_DIVERGENCE, detail),),
-    )
-
-
-def _words(told: _Told) -> str:
-    return "a build" if told.output is not None else told.refusal
-
-
-def _differing(one: BuildOutput, two: BuildOutput) -> list[str]:
-    """Return the artefacts that differ by their bytes; a manifest could be wrong about them."""
-    names = {
-        name
-        for name in one.artefacts.keys() | two.artefacts.keys()
-        if one.artefacts.get(name) != two.artefacts.get(name)
-    }
-    if one.manifest != two.manifest:
-        try:
-            names.update(manifest.compare(one.manifest, two.manifest))
-        except RtgfError:
-            names.add("build_manifest.json")
-    return sorted(names) or ["build_manifest.json"]
+def _first(group: BaseExceptionGroup[RtgfError]) -> RtgfError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, RtgfError)
+    return found

@@ -1,33 +1,36 @@
-"""One build in one fresh process: `python -m rtgf_node.build_worker`.
+"""A builder in a fresh process: `python -m rtgf_node.build_worker`.
 
-A request is read from standard input, the answer is written to standard output, and nothing else is
-touched but the record files that the request names; those are read only when a scenario screens a
-name, and proven by their content digest. No network, no clock, no setting. The exit status is 0 for
-a build, 1 for a refusal, which is then the answer.
+It reads a request from standard input, then the numbers of some targets, again and again, and
+writes what came of each such piece to standard output. Nothing else is touched but the record files
+that the request names; those are read only when a scenario screens a name, and proven by their
+content digest. No network, no clock, no setting. It ends when its input ends.
 
-Request and answer are msgpack, since most of both is bytes that other programs made.
+Messages are msgpack behind their length, since most of them is bytes that other programs made.
 """
 
 from __future__ import annotations
 
+import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO, Final
 
 import msgspec
 from msgspec import Struct
 
-from rtgf_node.core import canonical_json
-from rtgf_node.core.build import BuildOutput, build
+from rtgf_node.core import canonical_json, manifest
+from rtgf_node.core.build import Build, Part
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.lists import record_file
 from rtgf_node.core.lists.screening import NameIndex
-from rtgf_node.core.manifest import MAX_MANIFEST_BYTES
+from rtgf_node.core.manifest import MAX_MANIFEST_BYTES, Inputs
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.errors import Code, RtgfError
 
-EXIT_BUILT = 0
-EXIT_REFUSED = 1
+LENGTH: Final = struct.Struct(">I")
+"""What stands before a message: its length in bytes."""
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,9 +39,10 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
       inputs: the canonical inputs part of the manifest.
       snapshots: the snapshots' bytes by id.
-      parents: issued RMTs' bytes by token id.
+      parents: issued tokens' bytes by token id.
       library: the predicate library's files by name.
       datasets: the path of each list's record file by content digest.
+      terms: the terms documents' bytes by id.
     """
 
     inputs: bytes
@@ -46,6 +50,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     parents: dict[str, bytes]
     library: dict[str, bytes]
     datasets: dict[str, str]
+    terms: dict[str, bytes] = {}
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -57,11 +62,20 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     causes: list[Problem] = []
 
 
-class Answer(Struct, frozen=True, omit_defaults=True):
-    """What came of a request: a build, or the reason why not."""
+class Failure(Struct, frozen=True):
+    """An entry that cannot be built, why, and the number of the target that showed it."""
 
-    manifest: bytes = b""
-    artefacts: dict[str, bytes] = {}
+    jurisdiction: str
+    domain: str
+    target: int
+    problem: Problem
+
+
+class Answer(Struct, frozen=True, omit_defaults=True):
+    """What came of a piece, or the reason why nothing can be built from the request."""
+
+    part: Part | None = None
+    failures: list[Failure] = []
     error: Problem | None = None
 
 
@@ -72,6 +86,7 @@ def encode_request(
     parents: Mapping[str, bytes],
     library: Mapping[str, bytes],
     datasets: Mapping[str, str],
+    terms: Mapping[str, bytes] = MappingProxyType({}),
 ) -> bytes:
     """Return the bytes of a request; the same request always has the same bytes."""
     request = Request(
@@ -80,50 +95,66 @@ def encode_request(
         parents=dict(parents),
         library=dict(library),
         datasets=dict(datasets),
+        terms=dict(terms),
     )
     return msgspec.msgpack.encode(request, order="deterministic")
 
 
-def decode_answer(data: bytes) -> BuildOutput:
-    """Return the build in a worker's answer.
+def decode_inputs(data: bytes) -> tuple[dict[str, JsonValue], Inputs]:
+    """Return the inputs part of the manifest in a request, as a document and read.
 
     Raises:
-      RtgfError: the refusal in it, as the worker raised it.
-      msgspec.DecodeError: it is no answer.
+      RtgfError: RTGF_INPUT_INVALID.
     """
-    answer = msgspec.msgpack.decode(data, type=Answer)
-    if answer.error is not None:
-        raise _error(answer.error)
-    return BuildOutput(answer.manifest, answer.artefacts)
+    document = _document(_request(data).inputs)
+    return document, manifest.read_inputs(document)
 
 
-def answer(data: bytes) -> tuple[bytes, int]:
-    """Return the answer to a request and the exit status that goes with it."""
+def begin(data: bytes) -> Build:
+    """Return the build that a request asks for, its inputs checked.
+
+    Raises:
+      RtgfError: nothing can be built from it.
+    """
+    request = _request(data)
+    return Build(
+        _document(request.inputs),
+        snapshots=request.snapshots,
+        parents=request.parents,
+        library=Library.load(request.library),
+        datasets=Indexes(request.datasets),
+        terms=request.terms,
+    )
+
+
+def answer(build: Build, piece: Iterable[int]) -> Answer:
+    """Return what comes of the targets with these numbers."""
     try:
-        output = _build(data)
+        part = build.make(piece)
     except RtgfError as error:
-        return _encode(Answer(error=_problem(error))), EXIT_REFUSED
-    return _encode(Answer(manifest=output.manifest, artefacts=output.artefacts)), EXIT_BUILT
+        return Answer(error=problem_of(error))
+    failures = [
+        Failure(place.name, place.domain, target, problem_of(error))
+        for (place, target), error in build.failures.items()
+    ]
+    return Answer(part, failures)
 
 
-def _build(data: bytes) -> BuildOutput:
+def _request(data: bytes) -> Request:
     try:
-        request = msgspec.msgpack.decode(data, type=Request)
+        return msgspec.msgpack.decode(data, type=Request)
     except msgspec.MsgspecError as error:
         raise RtgfError(
             Code.RTGF_INPUT_INVALID, f"the build request cannot be read: {error}"
         ) from error
-    return build(
-        canonical_json.parse_object(request.inputs, max_bytes=MAX_MANIFEST_BYTES),
-        snapshots=request.snapshots,
-        parents=request.parents,
-        library=Library.load(request.library),
-        datasets=_Indexes(request.datasets),
-    )
 
 
-class _Indexes(Mapping[str, NameIndex]):
-    """Name indexes by content digest; each is read and built when it is first asked for."""
+def _document(data: bytes) -> dict[str, JsonValue]:
+    return canonical_json.parse_object(data, max_bytes=MAX_MANIFEST_BYTES)
+
+
+class Indexes(Mapping[str, NameIndex]):
+    """Name indexes by content digest; each is made of its record file when first asked for."""
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self._paths = paths
@@ -147,31 +178,47 @@ class _Indexes(Mapping[str, NameIndex]):
         return len(self._paths)
 
 
-def _encode(answer: Answer) -> bytes:
-    return msgspec.msgpack.encode(answer, order="deterministic")
-
-
-def _problem(error: RtgfError) -> Problem:
+def problem_of(error: RtgfError) -> Problem:
+    """Return a failure as it crosses between processes."""
     return Problem(
-        error.code.name, error.detail, error.pointer, [_problem(each) for each in error.causes]
+        error.code.name, error.detail, error.pointer, [problem_of(each) for each in error.causes]
     )
 
 
-def _error(problem: Problem) -> RtgfError:
+def error_of(problem: Problem) -> RtgfError:
+    """Return the failure that crossed, as it was raised."""
     return RtgfError(
         Code[problem.code],
         problem.detail,
         pointer=problem.pointer,
-        causes=tuple(_error(each) for each in problem.causes),
+        causes=tuple(error_of(each) for each in problem.causes),
     )
 
 
+def framed(message: bytes) -> bytes:
+    """Return a message behind its length."""
+    return LENGTH.pack(len(message)) + message
+
+
+def _messages(source: BinaryIO) -> Iterator[bytes]:
+    while head := source.read(LENGTH.size):
+        yield source.read(LENGTH.unpack(head)[0])
+
+
 def main() -> int:
-    """Answer the one request on standard input."""
-    output, status = answer(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(output)
-    sys.stdout.buffer.flush()
-    return status
+    """Answer every piece on standard input."""
+    encode = msgspec.msgpack.Encoder(order="deterministic").encode
+    asked = _messages(sys.stdin.buffer)
+    refused: Answer | None = None
+    try:
+        build = begin(next(asked, b""))
+    except RtgfError as error:
+        refused = Answer(error=problem_of(error))
+    for piece in asked:
+        numbers = msgspec.msgpack.decode(piece, type=list[int])
+        sys.stdout.buffer.write(framed(encode(refused or answer(build, numbers))))
+        sys.stdout.buffer.flush()
+    return 0
 
 
 if __name__ == "__main__":

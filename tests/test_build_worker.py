@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import trio
 
-from rtgf_node import build_twice, build_worker
-from rtgf_node.core.build import BuildOutput
+from rtgf_node import build_run, build_twice, build_worker
+from rtgf_node.core import digests
+from rtgf_node.core.build import BuildOutput, finish
 from rtgf_node.errors import Code, RtgfError
 from tests import worlds
+from tests.bench import full_matrix
 
 RECORDS, CONTENT = worlds.record_list(worlds.LISTED)
 EU = worlds.screened_document()
@@ -22,12 +24,17 @@ TOKEN = "tokens/imt/eu-sg-payments_aml-2026-10.1.json"
 
 # A worker that answers rightly, but for one artefact that tells what it saw of its environment.
 UNSTEADY = f"""
-import sys, time, msgspec
+import sys, time
 from rtgf_node import build_worker
-made, status = build_worker.answer(sys.stdin.buffer.read())
-answer = msgspec.msgpack.decode(made)
-answer["artefacts"]["{TOKEN}"] += repr(EXPRESSION).encode()
-sys.stdout.buffer.write(msgspec.msgpack.encode(answer, order="deterministic"))
+from rtgf_node.core.build import Build
+real = Build.make
+def unsteady(self, numbers):
+    part = real(self, numbers)
+    if "{TOKEN}" in part.artefacts:
+        part.artefacts["{TOKEN}"] += repr(EXPRESSION).encode()
+    return part
+Build.make = unsteady
+sys.exit(build_worker.main())
 """
 
 
@@ -49,8 +56,11 @@ def request(folder: Path, records: bytes = RECORDS, **changes: Any) -> bytes:
 
 
 def twice(data: bytes, keep_in: Path, **options: Any) -> BuildOutput:
+    folder = keep_in.parent / "building"
+
     async def run() -> BuildOutput:
-        return await build_twice.build_twice(data, keep_in=keep_in, **options)
+        output = await build_twice.build_twice(data, folder=folder, keep_in=keep_in, **options)
+        return BuildOutput(output.manifest, dict(output.artefacts))
 
     return trio.run(run)
 
@@ -72,9 +82,67 @@ def test_two_processes_with_other_hash_seeds_and_time_zones_agree(tmp_path: Path
     assert TOKEN in output.artefacts
     assert not kept.exists()
     # A third build, in this process, whose environment is another again.
-    again, status = build_worker.answer(request(tmp_path))
-    assert status == build_worker.EXIT_BUILT
-    assert build_worker.decode_answer(again) == output
+    assert in_one_go(request(tmp_path)) == output
+
+
+def in_one_go(data: bytes) -> BuildOutput:
+    """Build all of a request in this process, in one piece."""
+    build = build_worker.begin(data)
+    document, inputs = build_worker.decode_inputs(data)
+    part = build.make(range(len(inputs.targets)))
+    listed = {name: digests.sha256(content) for name, content in part.artefacts.items()}
+    manifest, notes = finish(document, listed, part.notes)
+    return BuildOutput(manifest, {**part.artefacts, **notes})
+
+
+@pytest.mark.parametrize("processes", [2, 4, 7])
+def test_any_number_of_processes_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """RTGF-CT-20, RTGF-CT-73: pieces are taken as processes become free."""
+    monkeypatch.setattr(build_twice, "TARGETS_PER_PROCESS", 3)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    data, count = full_matrix.request(folder, full_matrix.PLACES[:3])
+    steps: list[tuple[int, int]] = []
+    output = twice(
+        data,
+        tmp_path / "kept",
+        processes=processes,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert output == in_one_go(data)
+    assert len(json.loads(output.artefacts["conflicts.json"])) > 1
+    assert steps == sorted(steps)
+    assert steps[-1] == (count, count)
+
+
+def test_nothing_of_an_earlier_build_in_the_folder_is_taken_for_this_one(tmp_path: Path) -> None:
+    """RTGF-CT-82: without what cannot be built it is tried again, with other status indexes."""
+    kept = tmp_path / "kept"
+    late = python(
+        "import sys, time; time.sleep(1); "
+        "from rtgf_node import build_worker; sys.exit(build_worker.main())"
+    )
+    prompt = build_run.worker_command()
+    # The first run writes; then, of other inputs, only the second.
+    twice(request(tmp_path), kept, commands=[prompt, late])
+    other = request(tmp_path, issued_at="2026-11-22T13:00:00Z")
+    assert twice(other, kept, commands=[late, prompt]) == in_one_go(other)
+
+
+def test_an_artefact_that_changed_on_disk_is_not_passed_on(tmp_path: Path) -> None:
+    async def run() -> BuildOutput:
+        return await build_twice.build_twice(
+            request(tmp_path), folder=tmp_path / "building", keep_in=tmp_path / "kept"
+        )
+
+    output = trio.run(run)
+    (written,) = tmp_path.glob(f"building/*/{TOKEN}")
+    written.write_bytes(written.read_bytes() + b" ")
+    with pytest.raises(RtgfError) as caught:
+        output.artefacts[TOKEN]
+    assert caught.value.code is Code.RTGF_BUILD_HASH_MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -104,12 +172,12 @@ def test_a_refusal_beside_a_build_is_a_divergence_too(tmp_path: Path) -> None:
     refusing = python(
         "import sys\n"
         "from rtgf_node import build_worker\n"
-        "sys.stdin.buffer.read()\n"
-        "answer, status = build_worker.answer(b'')\n"
-        "sys.stdout.buffer.write(answer)\n"
-        "sys.exit(status)"
+        "from rtgf_node.errors import Code, RtgfError\n"
+        "def begin(data): raise RtgfError(Code.RTGF_INPUT_INVALID, 'no')\n"
+        "build_worker.begin = begin\n"
+        "sys.exit(build_worker.main())"
     )
-    commands = [build_twice.worker_command(), refusing]
+    commands = [build_run.worker_command(), refusing]
     error = refusal(request(tmp_path), tmp_path / "kept", commands=commands)
     assert error.code is Code.RTGF_PIPELINE_DETERMINISM_FAIL
     assert "RTGF_INPUT_INVALID" in error.causes[0].detail
@@ -155,9 +223,7 @@ def test_records_are_not_read_when_no_scenario_screens(tmp_path: Path) -> None:
         library=worlds.library_files(),
         datasets={CONTENT: str(tmp_path / "nowhere")},
     )
-    answer, status = build_worker.answer(data)
-    assert status == build_worker.EXIT_BUILT
-    assert json.loads(build_worker.decode_answer(answer).manifest)["inputs"] == inputs
+    assert json.loads(in_one_go(data).manifest)["inputs"] == inputs
 
 
 def test_an_altered_library_is_refused(tmp_path: Path) -> None:
@@ -176,14 +242,16 @@ def test_an_altered_library_is_refused(tmp_path: Path) -> None:
 
 def test_a_worker_that_crashes_is_an_internal_error_with_its_last_words(tmp_path: Path) -> None:
     crashing = python("import sys; sys.exit('the roof is on fire')")
-    error = refusal(b"", tmp_path, commands=[crashing, crashing])
+    error = refusal(request(tmp_path), tmp_path / "kept", commands=[crashing, crashing])
     assert error.code is Code.RTGF_INTERNAL
     assert "the roof is on fire" in error.detail
 
 
 def test_workers_that_take_too_long_are_ended(tmp_path: Path) -> None:
     sleeping = python("import time; time.sleep(600)")
-    error = refusal(b"", tmp_path, commands=[sleeping, sleeping], timeout_seconds=0.5)
+    error = refusal(
+        request(tmp_path), tmp_path / "kept", commands=[sleeping, sleeping], timeout_seconds=0.5
+    )
     assert error.code is Code.RTGF_PIPELINE_PUBLISH_FAIL
 
 
@@ -192,7 +260,7 @@ def test_the_worker_sees_nothing_of_its_parents_environment(
 ) -> None:
     monkeypatch.setenv("RTGF_CANARY", "seen")
     telling = python("import os, sys; sys.exit(' '.join(sorted(os.environ)))")
-    error = refusal(b"", tmp_path, commands=[telling, telling])
+    error = refusal(request(tmp_path), tmp_path / "kept", commands=[telling, telling])
     assert "PYTHONHASHSEED" in error.detail
     assert "RTGF_CANARY" not in error.detail
     assert "PATH=" not in error.detail.replace("PYTHONPATH", "")

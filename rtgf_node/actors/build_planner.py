@@ -1,42 +1,49 @@
 """What is due to be built, and the exact inputs of the build that makes it.
 
 A token is due when its scope (snapshot, lists, library) is another than that of the newest issued
-one, or when that one has run out or was superseded. What was withdrawn on purpose is not issued
-again from the same scope: that needs a new snapshot.
+one, when that one has run out or was superseded, or when another key signs now. What was withdrawn
+on purpose is not issued again from the same scope: that needs a new snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from rtgf_node import __version__
+from rtgf_node.actors.list_choice import resting_on
 from rtgf_node.actors.messages import Compile
+from rtgf_node.actors.plan_draft import Plan
+from rtgf_node.actors.terms_planner import TermsPlanner
 from rtgf_node.build_worker import encode_request
-from rtgf_node.core import digests, manifest, snapshot, status_list, times, tokens
+from rtgf_node.core import digests, manifest, snapshot, status_list, times, tokens, waiver
 from rtgf_node.core.build import scope_hash
+from rtgf_node.core.build_inputs import Place
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.templates import Library
-from rtgf_node.core.snapshot import EvidenceSource, Snapshot
+from rtgf_node.core.snapshot import Snapshot
 from rtgf_node.core.tokens import SCHEMA_VERSION, Token
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store import Store
-from rtgf_node.store.intake_store import DatasetRow
-from rtgf_node.store.registry_store import Issued
+from rtgf_node.store.intake_store import SnapshotRow
+from rtgf_node.store.registry_store import Standing
 from rtgf_node.wire import Document
-
-AUTHENTICITY = ("tls_only", "checksum", "signed")
-"""How a list proves where it comes from, the weakest first."""
 
 
 class Work(NamedTuple):
-    """A planned build."""
+    """A planned build.
+
+    Attributes:
+      failures: entries of the queue that cannot be built, and why; they are not in it.
+      accepted: gives the digest of the conflicts that a token's corridor was last published with.
+    """
 
     build_id: str
     targets: int
     request: bytes
     content_digests: tuple[str, ...]
-    accepted: Mapping[tuple[str, str], str]
+    failures: Mapping[Place, RtgfError]
+    accepted: Callable[[Document], str | None]
 
     def new_conflict(self, token: Document) -> Document | None:
         """Return the token's conflicts if nobody has accepted just these for its corridor yet."""
@@ -47,8 +54,7 @@ class Work(NamedTuple):
             "domain": token["domain"],
             "conflicts": token["effective_conflicts"],
         }
-        known = self.accepted.get((token["corridor"], token["domain"]))
-        return None if known == digests.of_document(conflict) else conflict
+        return None if self.accepted(token) == digests.of_document(conflict) else conflict
 
 
 class Planner:
@@ -61,10 +67,13 @@ class Planner:
         library: Library,
         library_files: Mapping[str, bytes],
         issuer: str,
-        kid: str,
+        kid: Callable[[], str],
         log_url: str,
         status_lists_uri: str,
+        list_keys: Mapping[str, str],
     ) -> None:
+        self._list_keys = list_keys
+        self._terms = TermsPlanner(store, kid)
         self._store = store
         self._library = library
         self._library_files = library_files
@@ -72,54 +81,93 @@ class Planner:
         self._kid = kid
         self._log_url = log_url
         self._status_lists_uri = status_lists_uri
+        # What never changes once it is there, read once.
+        self._entries: dict[str, Snapshot] = {}
+        self._scopes: dict[str, tuple[str, str]] = {}
 
-    def plan(self, request: Compile, now: int) -> Work:
+    def plan(self, request: Compile, now: int, *, without: Collection[Place] = frozenset()) -> Work:
         """Return what is due of what `request` asks for.
 
+        An entry that cannot be built stops no other: it is left out, and so are the corridors that
+        need its RMT anew; those that rest on the one it has go on.
+
+        Args:
+          request: of which jurisdictions and domains.
+          now: the instant of issue.
+          without: entries that are known to be unbuildable.
+
         Raises:
-          RtgfError: RTGF_PIPELINE_SNAPSHOT_FAIL when a snapshot in force cannot be built from.
+          RtgfError: RTGF_PIPELINE_SNAPSHOT_FAIL when there is nothing but failures.
         """
-        held = self._snapshots(request, now)
+        failures: dict[Place, RtgfError] = {}
         datasets = {row.name: row for row in self._store.intake.newest_datasets()}
-        used: dict[str, DatasetRow] = {}
-        rmts: dict[tuple[str, str], Token | None] = {}
-        targets: list[Document] = []
-        for (place, domain), (entry, _) in sorted(held.items()):
-            lists = self._lists(entry, datasets)
-            used |= {row.name: row for row in lists}
-            scope = scope_hash([entry], [row.content_sha256 for row in lists], self._library.digest)
-            current = self._current("RMT", place, domain)
-            if self._due(current, entry, scope, now):
-                targets.append(self._target("RMT", "jurisdiction", place, domain, entry.version))
-                rmts[place, domain] = None
+        plan = Plan()
+        for row in self._asked_for(request):
+            place = Place(row.jurisdiction, row.domain)
+            current = self._current("RMT", place)
+            try:
+                entry, body = self._read(row)
+                if times.parse(entry.expires_at) <= now:
+                    continue
+                lists = resting_on(entry, datasets, self._list_keys)
+            except RtgfError as error:
+                failures[place] = error
             else:
-                rmts[place, domain] = self._live(current)
-        parents: dict[str, Issued] = {}
-        for (a, domain), left in sorted(rmts.items()):
-            for (b, other), right in sorted(rmts.items()):
-                if domain != other or a == b:
+                plan.used |= {row.name: row for row in lists}
+                if place not in without:
+                    contents = [row.content_sha256 for row in lists]
+                    scope = scope_hash([entry], contents, self._library.digest)
+                    plan.held[place] = entry, body
+                    if self._due(current, entry, scope, now):
+                        plan.add(self._target("RMT", "jurisdiction", place, entry.version))
+                        plan.rmts[place] = None
+                    else:
+                        plan.rmts[place] = self._live(current)
                     continue
-                corridor = f"{a}-{b}"
-                rests_on = digests.of_documents(
-                    [held[place, domain][0].policy_snapshot_hash for place in (a, b)]
-                )
-                if not self._corridor_due(corridor, domain, left, right, rests_on, now):
+            self._fall_back(plan, place, self._live(current))
+        self._plan_corridors(plan, now)
+        stated = self._terms.plan(request, now, imts=plan.imts(), without=without)
+        plan.targets += stated.targets
+        plan.parents |= stated.parents
+        plan.terms = stated.held
+        failures |= stated.failures
+        if failures and not plan.targets and not without:
+            raise failures[min(failures)]
+        number = self._reserve(plan.targets)
+        return self._work(plan, failures, number, now)
+
+    def _fall_back(self, plan: Plan, place: Place, current: Standing | None) -> None:
+        """Let the corridors of an entry that cannot be built go on with the RMT that it has."""
+        if current is None:
+            return
+        issued = self._store.registry.token(current.token_id)
+        assert issued is not None
+        token = tokens.parse(issued.token.body)
+        row = self._store.intake.snapshot_by_digest(token.policy_snapshot_hash)
+        if row is not None:
+            plan.held[place] = self._read(row)
+            plan.rmts[place] = current
+
+    def _plan_corridors(self, plan: Plan, now: int) -> None:
+        for a, left in sorted(plan.rmts.items()):
+            for b, right in sorted(plan.rmts.items()):
+                if a.domain != b.domain or a.name == b.name:
                     continue
-                if (left is None and (a, domain) not in _built(targets)) or (
-                    right is None and (b, domain) not in _built(targets)
+                if (left is None and a not in plan.built) or (
+                    right is None and b not in plan.built
                 ):
                     continue  # one of the two is withdrawn: the corridor has nothing to rest on
-                version = max(
-                    (held[a, domain][0].version, held[b, domain][0].version), key=_numbers
-                )
-                targets.append(self._target("IMT", "corridor", corridor, domain, version))
+                corridor = Place(f"{a.name}-{b.name}", a.domain)
+                entries = [plan.held[place][0] for place in (a, b)]
+                if not self._corridor_due(corridor, left, right, entries, now):
+                    continue
+                version = max((entry.version for entry in entries), key=snapshot.version_numbers)
+                plan.add(self._target("IMT", "corridor", corridor, version))
                 for side in (left, right):
-                    if side is not None:
+                    if side is not None and side.token_id not in plan.parents:
                         issued = self._store.registry.token(side.token_id)
                         assert issued is not None
-                        parents[side.token_id] = issued
-        number = self._reserve(targets)
-        return self._work(held, used, targets, parents, number, now)
+                        plan.parents[side.token_id] = issued
 
     def _reserve(self, targets: list[Document]) -> int:
         """Give each target its place in a status list and return the list's number.
@@ -143,16 +191,26 @@ class Planner:
     def _list_uri(self, number: int) -> str:
         return f"{self._status_lists_uri}/{number}"
 
-    def _snapshots(
-        self, request: Compile, now: int
-    ) -> dict[tuple[str, str], tuple[Snapshot, bytes]]:
-        """Return the snapshots in force that are asked for, by place and domain."""
-        found = {}
-        for row in self._store.intake.newest_snapshots():
-            if request.domains is not None and row.domain not in request.domains:
-                continue
-            if request.jurisdictions is not None and row.jurisdiction not in request.jurisdictions:
-                continue
+    def _asked_for(self, request: Compile) -> list[SnapshotRow]:
+        """Return the snapshots in force that are asked for, in the order of the queue."""
+        return sorted(
+            (
+                row
+                for row in self._store.intake.newest_snapshots()
+                if (request.domains is None or row.domain in request.domains)
+                and (request.jurisdictions is None or row.jurisdiction in request.jurisdictions)
+            ),
+            key=lambda row: (row.jurisdiction, row.domain),
+        )
+
+    def _read(self, row: SnapshotRow) -> tuple[Snapshot, bytes]:
+        """Return a snapshot that was taken in.
+
+        Raises:
+          RtgfError: RTGF_PIPELINE_SNAPSHOT_FAIL if it cannot be built from.
+        """
+        entry = self._entries.get(row.digest)
+        if entry is None:
             try:
                 # How old a copy may be was settled when it was taken in.
                 _, entry = snapshot.read(row.body, max_ttl_sec=snapshot.ANY_TTL)
@@ -165,113 +223,78 @@ class Planner:
                     f"{row.snapshot_id} cannot be built from",
                     causes=(invalid,),
                 ) from error
-            if times.parse(entry.expires_at) > now:
-                found[row.jurisdiction, row.domain] = (entry, row.body)
-        return found
+            self._entries[row.digest] = entry
+        return entry, row.body
 
-    def _lists(self, entry: Snapshot, datasets: Mapping[str, DatasetRow]) -> list[DatasetRow]:
-        """Return the datasets in force that the snapshot rests on.
+    def _current(self, type_: str, place: Place) -> Standing | None:
+        return self._store.registry.standing(type_, place.name, place.domain)
 
-        One that is missing is left out: the build says so when it needs it.
-
-        Raises:
-          RtgfError: RTGF_PIPELINE_SNAPSHOT_FAIL if one is not as authentic, or not as large, as the
-            snapshot asks.
-        """
-        found: list[DatasetRow] = []
-        for source in entry.evidence_sources:
-            row = datasets.get(source.dataset)
-            if row is None:
-                continue
-            try:
-                _check_source(source, row)
-            except RtgfError as error:
-                raise RtgfError(
-                    Code.RTGF_PIPELINE_SNAPSHOT_FAIL,
-                    f"{entry.id} cannot be built with {row.name} {row.version}: {error.detail}",
-                    causes=(error,),
-                ) from error
-            found.append(row)
-        return found
-
-    def _current(self, type_: str, place: str, name: str) -> Token | None:
-        issued = self._store.registry.newest(type_, place, name)
-        return tokens.parse(issued.token.body) if issued is not None else None
-
-    def _due(self, current: Token | None, entry: Snapshot, scope: str, now: int) -> bool:
+    def _due(self, current: Standing | None, entry: Snapshot, scope: str, now: int) -> bool:
         if current is None:
             return True
-        if self._kept_back(current, entry.policy_snapshot_hash):
+        if self._kept_back(current, [entry]):
             return False
-        return current.scope_hash != scope or current.exp < now
+        return current.exp < now or self._scope(current) != (scope, self._kid())
 
-    def _kept_back(self, current: Token | None, snapshot_hash: str) -> bool:
+    def _scope(self, current: Standing) -> tuple[str, str]:
+        """Return what a token was made from, and its key; an issued token never changes."""
+        held = self._scopes.get(current.token_id)
+        if held is None:
+            token = self._token(current)
+            held = self._scopes[current.token_id] = (token.scope_hash, token.kid)
+        return held
+
+    def _token(self, current: Standing) -> Token:
+        issued = self._store.registry.token(current.token_id)
+        assert issued is not None
+        return tokens.parse(issued.token.body)
+
+    def _kept_back(self, current: Standing, entries: Sequence[Snapshot]) -> bool:
         """Tell whether the rules of just these snapshots were withdrawn on purpose."""
-        return (
-            current is not None
-            and self._live(current) is None
-            and current.policy_snapshot_hash == snapshot_hash
-        )
+        if self._live(current) is not None:
+            return False
+        hashes = [entry.policy_snapshot_hash for entry in entries]
+        rests_on = hashes[0] if len(hashes) == 1 else digests.of_documents(hashes)
+        return self._token(current).policy_snapshot_hash == rests_on
 
-    def _live(self, current: Token | None) -> Token | None:
+    def _live(self, current: Standing | None) -> Standing | None:
         if current is None or self._store.revocation.status(current.token_id) != "valid":
             return None
         return current
 
     def _corridor_due(
         self,
-        corridor: str,
-        domain: str,
-        left: Token | None,
-        right: Token | None,
-        rests_on: str,
+        corridor: Place,
+        left: Standing | None,
+        right: Standing | None,
+        entries: Sequence[Snapshot],
         now: int,
     ) -> bool:
-        current = self._current("IMT", corridor, domain)
-        if self._kept_back(current, rests_on):
-            return False
-        if left is None or right is None:
+        current = self._current("IMT", corridor)
+        if current is None:
             return True
-        return (
-            current is None
-            or set(current.derived_from) != {left.token_id, right.token_id}
-            or current.exp < now
-        )
+        if left is not None and right is not None and current.exp >= now:
+            parents = set(self._store.registry.parents(current.token_id))
+            if parents == {left.token_id, right.token_id}:
+                return False
+        return not self._kept_back(current, entries)
 
-    def _target(self, type_: str, member: str, place: str, domain: str, version: str) -> Document:
-        issues = [
-            issued.token.issue
-            for issued in self._store.registry.versions(type_, place, domain)
-            if issued.token.version == version
-        ]
-        return {
-            "type": type_,
-            member: place,
-            "domain": domain,
-            "issue": max(issues, default=0) + 1,
-        }
+    def _target(self, type_: str, member: str, place: Place, version: str) -> Document:
+        issue = self._store.registry.last_issue(type_, place.name, place.domain, version)
+        return {"type": type_, member: place.name, "domain": place.domain, "issue": issue + 1}
 
-    def _work(
-        self,
-        held: Mapping[tuple[str, str], tuple[Snapshot, bytes]],
-        used: Mapping[str, DatasetRow],
-        targets: list[Document],
-        parents: Mapping[str, Issued],
-        number: int,
-        now: int,
-    ) -> Work:
+    def _work(self, plan: Plan, failures: Mapping[Place, RtgfError], number: int, now: int) -> Work:
         head = self._store.log
-        needed = _places(targets)
-        snapshots = {
-            entry.id: body for place, (entry, body) in sorted(held.items()) if place in needed
-        }
+        needed = plan.places()
+        held = {place: plan.held[place] for place in sorted(plan.held) if place in needed}
+        used, targets, parents = plan.used, plan.targets, plan.parents
         inputs: dict[str, JsonValue] = {
             "compiler_version": f"rtgf-node/{__version__}",
             "schema_version": SCHEMA_VERSION,
             "library_digest": self._library.digest,
             "catalogue_digest": manifest.catalogue_digest(self._library),
             "issuer": self._issuer,
-            "kid": self._kid,
+            "kid": self._kid(),
             "issued_at": times.to_text(now),
             "rev_epoch": self._store.revocation.rev_epoch(),
             "log_anchor": {
@@ -282,8 +305,7 @@ class Planner:
             "status_list_uri": self._list_uri(number),
             "snapshots": [
                 {"id": entry.id, "policy_snapshot_hash": entry.policy_snapshot_hash}
-                for place, (entry, _) in sorted(held.items())
-                if place in needed
+                for entry, _ in held.values()
             ],
             "datasets": [
                 {
@@ -300,6 +322,14 @@ class Planner:
                 for token_id, issued in sorted(parents.items())
             ],
         }
+        waivers = self._waivers(entry.policy_snapshot_hash for entry, _ in held.values())
+        if waivers:
+            inputs["waivers"] = waivers
+        if plan.terms:
+            inputs["terms"] = [
+                {"id": row.terms_id, "policy_snapshot_hash": row.digest}
+                for _, row in sorted(plan.terms.items())
+            ]
         records = {
             row.content_sha256: str(self._store.objects.path(row.records_sha256))
             for row in used.values()
@@ -309,64 +339,51 @@ class Planner:
             targets=len(targets),
             request=encode_request(
                 inputs,
-                snapshots=snapshots,
+                snapshots={entry.id: body for entry, body in held.values()},
                 parents={token_id: issued.token.body for token_id, issued in parents.items()},
                 library=self._library_files,
                 datasets=records,
+                terms={row.terms_id: row.body for row in plan.terms.values()},
             ),
             content_digests=tuple(sorted(records)),
-            accepted=self._accepted(),
+            failures=failures,
+            accepted=self._accepted,
         )
 
-    def _accepted(self) -> dict[tuple[str, str], str]:
-        """Return the digest of the conflicts that each corridor was last published with."""
-        accepted: dict[tuple[str, str], str] = {}
-        for issued in self._store.registry.tokens():
-            if issued.token.type == "IMT":
-                token = tokens.parse(issued.token.body)
-                conflict: dict[str, Any] = {
-                    "corridor": token.corridor,
-                    "domain": token.domain,
-                    "conflicts": token.effective_conflicts,
+    def _waivers(self, snapshot_hashes: Iterable[str]) -> list[JsonValue]:
+        """Return what approvers let pass of these snapshots, as a build is told."""
+        return [
+            {
+                "digest": row.digest,
+                "policy_snapshot_hash": row.policy_snapshot_hash,
+                "clause_ids": [clause.clause_id for clause in waiver.read(row.body).clauses],
+            }
+            for snapshot_hash in sorted(snapshot_hashes)
+            for row in self._store.waivers.of_snapshot(snapshot_hash)
+        ]
+
+    def manual_review(self, places: Collection[Place]) -> list[Document]:
+        """Return what a person must decide before these entries can be built."""
+        found: list[Document] = []
+        for row in self._store.intake.newest_snapshots():
+            if Place(row.jurisdiction, row.domain) in places:
+                waived = {
+                    clause.clause_id
+                    for kept in self._store.waivers.of_snapshot(row.digest)
+                    for clause in waiver.read(kept.body).clauses
                 }
-                accepted[str(token.corridor), token.domain] = digests.of_document(conflict)
-        return accepted
+                entry, _ = self._read(row)
+                found += waiver.manual_review(entry, self._library, waived=waived)
+        return found
 
-
-def _check_source(source: EvidenceSource, row: DatasetRow) -> None:
-    """Pass if the list in force is what the snapshot rests on.
-
-    Raises:
-      RtgfError: RTGF_SANCTIONS_UNSIGNED or RTGF_SANCTIONS_IMPLAUSIBLE.
-    """
-    if AUTHENTICITY.index(row.signature_state) < AUTHENTICITY.index(source.authenticity):
-        raise RtgfError(
-            Code.RTGF_SANCTIONS_UNSIGNED,
-            f"the snapshot asks for a {source.authenticity} list, this one is"
-            f" {row.signature_state}",
-        )
-    if source.feed is not None and row.record_count < source.feed.min_records:
-        raise RtgfError(
-            Code.RTGF_SANCTIONS_IMPLAUSIBLE,
-            f"the snapshot asks for {source.feed.min_records} records at least, this one has"
-            f" {row.record_count}",
-        )
-
-
-def _built(targets: list[Document]) -> set[tuple[str, str]]:
-    return {
-        (target["jurisdiction"], target["domain"]) for target in targets if target["type"] == "RMT"
-    }
-
-
-def _places(targets: list[Document]) -> set[tuple[str, str]]:
-    """Return every place and domain that a target needs the snapshot of."""
-    return {
-        (place, target["domain"])
-        for target in targets
-        for place in str(target.get("jurisdiction") or target["corridor"]).split("-")
-    }
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("-"))
+    def _accepted(self, token: Document) -> str | None:
+        """Return the digest of the conflicts that the token's corridor was last published with."""
+        current = self._current("IMT", Place(token["corridor"], token["domain"]))
+        if current is None:
+            return None
+        conflict: Document = {
+            "corridor": token["corridor"],
+            "domain": token["domain"],
+            "conflicts": self._token(current).effective_conflicts,
+        }
+        return digests.of_document(conflict)

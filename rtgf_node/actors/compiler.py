@@ -1,117 +1,102 @@
 """The compiler actor: finds what is due, builds it twice, signs and publishes it.
 
-One build at a time; it runs beside the mailbox, so that its progress can be asked for. Until the
-whole build is committed to the log none of its tokens is served, and a build that fails leaves
-nothing but its record.
+One build at a time; it runs beside the mailbox, so that its progress can be asked for and it can be
+cancelled. Until the whole build is committed to the log none of its tokens is served, and a build
+that fails leaves nothing but its record. One that a crash ended is found at the next start, noted
+as failed, and asked for again, once.
 """
 
 from __future__ import annotations
 
-import math
+import shutil
 from collections import OrderedDict
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 import trio
 
+from rtgf_node.actors import build_record
 from rtgf_node.actors.build_planner import Planner, Work
+from rtgf_node.actors.build_record import BuildRecord
+from rtgf_node.actors.issuing import WAITING, Issuing, Ready
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import (
     BuildStatus,
+    CancelBuild,
     Compile,
-    PrepareDatasets,
-    Publish,
+    RecordBuild,
     RecordRefusal,
+    SettleBuild,
 )
 from rtgf_node.build_twice import build_twice
-from rtgf_node.core import digests, tokens
-from rtgf_node.core.build import BuildOutput
+from rtgf_node.core import digests
+from rtgf_node.core.build import BuildOutput, UnbuildableError
+from rtgf_node.core.build_inputs import Place
 from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.clock import Clock
-from rtgf_node.core.keys import Signer
 from rtgf_node.core.times import to_text
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.manual_review import MANUAL_REVIEW, write_review
+from rtgf_node.store.objects import ObjectStore
+from rtgf_node.store.registry_store import RegistryStore
 from rtgf_node.telemetry import Metrics
-from rtgf_node.wire import BuildAnswer, BuildStage, Document
+from rtgf_node.wire import BuildAnswer, Document
 
 log = structlog.get_logger(__name__)
 
 BUILDS_REMEMBERED = 100
-"""Builds whose stages can be asked for; older ones are in the log."""
-
-SIGN_TRIES = 3
-"""A key provider may be a device that hiccups; it gets this many chances a token."""
-
-SIGN_PAUSE_SECONDS = 0.2
-"""Before the next try, times the number of tries so far."""
-
-
-class _Build:
-    """A build under way or done, as it is told to whoever asks."""
-
-    def __init__(self, build_id: str, clock: Clock) -> None:
-        self.build_id = build_id
-        self._clock = clock
-        self.state = "running"
-        self.stages: list[BuildStage] = []
-        self.issued: list[str] = []
-        self.held: list[str] = []
-        self.unsatisfiable: list[Document] = []
-        self.manifest_digest: str | None = None
-        self.error: RtgfError | None = None
-
-    def stage(self, name: str, detail: str) -> None:
-        """Note that a stage was reached."""
-        self.stages.append(BuildStage(name, detail, to_text(self._clock.now())))
-
-    def answer(self) -> BuildAnswer:
-        """Return it as it goes over the wire."""
-        error = self.error
-        return BuildAnswer(
-            build_id=self.build_id,
-            state=self.state,
-            stages=list(self.stages),
-            issued=list(self.issued),
-            held=list(self.held),
-            unsatisfiable=list(self.unsatisfiable),
-            manifest_digest=self.manifest_digest,
-            code=error.code.name if error else None,
-            detail=error.detail if error else None,
-            causes=[_cause(cause) for cause in error.causes] if error else [],
-        )
+"""Builds that are told from memory; older ones from the register."""
 
 
 class CompilerActor:
-    """Owns the build that runs, and remembers the last ones."""
+    """Owns the build that runs, and remembers the last ones.
+
+    Args:
+      builds: the register, to read.
+      objects: where manifests and reports are kept.
+      build_in: a folder for the build that runs; emptied at the start.
+      processes: for both runs of a build together.
+    """
 
     def __init__(
         self,
         mailbox: Mailbox,
         *,
         registry: Mailbox,
-        verifier: Mailbox,
+        issuing: Issuing,
         planner: Planner,
-        signer: Signer,
+        builds: RegistryStore,
+        objects: ObjectStore,
+        build_in: Path,
         keep_divergent_in: Path,
+        processes: int,
         timeout_seconds: float,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._mailbox = mailbox
         self._registry = registry
-        self._verifier = verifier
+        self._issuing = issuing
         self._planner = planner
-        self._signer = signer
+        self._register = builds
+        self._objects = objects
+        self._build_in = build_in
+        self._review_file = build_in.with_name(MANUAL_REVIEW)
         self._keep_divergent_in = keep_divergent_in
+        self._processes = processes
         self._timeout = timeout_seconds
         self._clock = clock
         self._metrics = metrics
-        self._builds: OrderedDict[str, _Build] = OrderedDict()
-        self._running: _Build | None = None
+        self._builds: OrderedDict[str, BuildRecord] = OrderedDict()
+        self._running: BuildRecord | None = None
+        self._interrupted = builds.running_builds()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled; a build under way is cancelled with it."""
         async with trio.open_nursery() as nursery:
+            await self._settle(nursery)
             task_status.started()
             async for envelope in self._mailbox:
                 with self._mailbox.answering(envelope):
@@ -120,10 +105,39 @@ class CompilerActor:
                             envelope.reply(await self._start(request, nursery))
                         case BuildStatus(build_id):
                             envelope.reply(self._status(build_id))
+                        case CancelBuild() as request:
+                            envelope.reply(self._cancel(request))
+                        case SettleBuild() as request:
+                            await self._settle_waiting(request, nursery)
+                            envelope.reply(None)
                         case unknown:
                             raise TypeError(f"not a compiler request: {unknown!r}")
 
-    async def _start(self, request: Compile, nursery: trio.Nursery) -> BuildAnswer:
+    # --- after a crash --------------------------------------------------------------------------
+
+    async def _settle(self, nursery: trio.Nursery) -> None:
+        """Note what a crash ended as failed; what the process was building, build again."""
+        await trio.to_thread.run_sync(partial(shutil.rmtree, self._build_in, ignore_errors=True))
+        interrupted, self._interrupted = self._interrupted, []
+        for row in self._register.running_builds():
+            crashed = build_record.crashed(row, self._clock)
+            if crashed is not None:
+                await self._keep_record(crashed)
+        for row in interrupted:
+            summary = build_record.kept(row)
+            if summary is None or summary.again:
+                continue
+            log.warning("build_asked_again", build_id=row.build_id)
+            try:
+                await self._start(summary.asked, nursery, again=True)
+            except RtgfError as error:
+                log.error("build_not_asked_again", build_id=row.build_id, detail=str(error))
+
+    # --- what is asked --------------------------------------------------------------------------
+
+    async def _start(
+        self, request: Compile, nursery: trio.Nursery, *, again: bool = False
+    ) -> BuildAnswer:
         if self._running is not None:
             raise RtgfError(
                 Code.RTGF_CONFLICT, f"build {self._running.build_id} is running; ask again after it"
@@ -132,160 +146,254 @@ class CompilerActor:
             work = self._planner.plan(request, self._clock.now())
         except RtgfError as error:
             self._metrics.build_done(0.0, error.code.name)
-            await self._record(error, subject="plan", digest="")
+            await self._record_refusal(error, subject="plan", digest="")
             raise
-        build = _Build(work.build_id, self._clock)
-        self._builds[work.build_id] = build
-        self._builds.move_to_end(work.build_id)
-        if len(self._builds) > BUILDS_REMEMBERED:
-            self._builds.popitem(last=False)
+        build = BuildRecord(work.build_id, request, self._clock, again=again)
+        self._remember(build)
         build.stage("plan", f"{work.targets} tokens are due")
         if work.targets == 0:
-            build.state = "nothing_due"
+            build.end("nothing_due")
         else:
             self._running = build
-            nursery.start_soon(self._build, build, work, request)
+            nursery.start_soon(self._build, build, work)
         return build.answer()
 
-    def _status(self, build_id: str) -> BuildAnswer:
-        if build_id not in self._builds:
-            raise RtgfError(Code.RTGF_NOT_FOUND, f"no build {build_id!r} is remembered")
-        return self._builds[build_id].answer()
+    def _remember(self, build: BuildRecord) -> None:
+        self._builds[build.build_id] = build
+        self._builds.move_to_end(build.build_id)
+        if len(self._builds) > BUILDS_REMEMBERED:
+            self._builds.popitem(last=False)
 
-    async def _build(self, build: _Build, work: Work, request: Compile) -> None:
+    def _status(self, build_id: str) -> BuildAnswer:
+        if build_id in self._builds:
+            return self._builds[build_id].answer()
+        row = self._register.build(build_id)
+        if row is None:
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"no build {build_id!r} is known")
+        return build_record.recalled(row, self._register.ids_of_build(build_id))
+
+    def _cancel(self, request: CancelBuild) -> BuildAnswer:
+        build = self._builds.get(request.build_id)
+        if build is None or build.state != "running":
+            raise RtgfError(Code.RTGF_CONFLICT, f"build {request.build_id!r} is not running")
+        if build.committing:
+            raise RtgfError(
+                Code.RTGF_CONFLICT, "the log has this build in hand; withdraw its tokens instead"
+            )
+        log.warning("build_cancelled", build_id=build.build_id, actor=request.actor)
+        build.stage("cancel", f"asked for by {request.actor}")
+        build.scope.cancel()
+        return build.answer()
+
+    async def _settle_waiting(self, settled: SettleBuild, nursery: trio.Nursery) -> None:
+        row = self._register.build(settled.build_id)
+        build = build_record.known(row, self._clock) if row and row.state == WAITING else None
+        if row is None or build is None:
+            raise RtgfError(Code.RTGF_CONFLICT, f"build {settled.build_id} does not wait")
+        build.manifest_digest = row.manifest_digest
+        build.stage("approval", f"{settled.state} by {settled.by or 'its deadline'}")
+        self._remember(build)
+        if settled.state == "approved":
+            nursery.start_soon(self._publish_approved, build, settled)
+        else:
+            await self._keep_record(build, state=settled.state)
+            build.end(settled.state)
+
+    async def _publish_approved(self, build: BuildRecord, settled: SettleBuild) -> None:
+        failure: RtgfError | None = None
+        try:
+            with trio.CancelScope() as limit:
+                ready = await trio.to_thread.run_sync(self._issuing.recall, settled.request)
+                build.issued = await trio.to_thread.run_sync(build_record.token_ids, ready.tokens())
+                await self._issuing.issue(build, ready, limit=limit, approved_by=settled.by)
+        except RtgfError as error:
+            failure = error
+        await self._ended(build, failure)
+
+    # --- a build --------------------------------------------------------------------------------
+
+    async def _build(self, build: BuildRecord, work: Work) -> None:
         started = trio.current_time()
         failure: RtgfError | None = None
         try:
-            try:
-                with trio.fail_after(self._timeout) as limit:
-                    await self._run_stages(build, work, request, limit)
-            except RtgfError as error:
-                failure = error
-            except trio.TooSlowError:
-                failure = RtgfError(
-                    Code.RTGF_PIPELINE_PUBLISH_FAIL, f"the build took over {self._timeout:g} s"
-                )
-            if failure is not None:
-                # Before the build is told to have failed: what is told is on record.
-                await self._record(failure, subject=build.build_id, digest=build.build_id)
-                self._failed(build, failure)
+            with build.scope:
+                try:
+                    await self._keep_record(build)
+                    with trio.fail_after(self._timeout) as limit:
+                        await self._run_stages(build, work, limit)
+                except RtgfError as error:
+                    failure = error
+                except trio.TooSlowError:
+                    failure = RtgfError(
+                        Code.RTGF_PIPELINE_PUBLISH_FAIL, f"the build took over {self._timeout:g} s"
+                    )
+            await self._ended(build, failure)
         finally:
             self._running = None
             if build.state == "running":
                 # Nobody may wait for ever for a build that a crash ended.
-                stopped = RtgfError(Code.RTGF_ACTOR_CRASHED, "the compiler stopped; build again")
-                self._failed(build, failure or stopped)
+                build.end("failed", failure or build_record.stopped())
+            shutil.rmtree(self._build_in, ignore_errors=True)
             self._metrics.build_done(
                 trio.current_time() - started, build.error.code.name if build.error else None
             )
 
-    async def _record(self, error: RtgfError, *, subject: str, digest: str) -> None:
-        await self._registry.ask(
-            RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
-        )
+    async def _ended(self, build: BuildRecord, failure: RtgfError | None) -> None:
+        """Note how a build ended; it is told only once it is on record."""
+        state = build.state
+        if failure is not None:
+            await self._record_refusal(failure, subject=build.build_id, digest=build.build_id)
+            build.error, state = failure, "failed"
+            log.error(
+                "build_failed",
+                build_id=build.build_id,
+                code=failure.code.name,
+                detail=str(failure),
+            )
+        elif build.scope.cancelled_caught:
+            state = "cancelled"
+        if state != "published":
+            await self._keep_record(build, state=state)
+            build.end(state, failure)
 
-    async def _run_stages(
-        self, build: _Build, work: Work, request: Compile, limit: trio.CancelScope
-    ) -> None:
-        build.stage("compile", "twice, in two fresh processes with other hash seeds and time zones")
-        output = await self._compile(work)
+    async def _run_stages(self, build: BuildRecord, work: Work, limit: trio.CancelScope) -> None:
+        work, output = await self._compile(build, work)
+        if output is None:
+            build.end("nothing_due")
+            return
         build.manifest_digest = digests.sha256(output.manifest)
         build.stage("compare", f"both gave {len(output.artefacts)} artefacts, byte for byte equal")
         build.unsatisfiable = output.unsatisfiable()
+        names, accepted = await self._select(build, work, output)
+        if not names:
+            build.end("nothing_due")
+            return
+        await trio.to_thread.run_sync(self._keep_reports, output)
+        ready = Ready(
+            manifest=output.manifest,
+            names=tuple(names),
+            read=output.artefacts.__getitem__,
+            accepted=tuple(accepted),
+            content_digests=tuple(work.content_digests),
+        )
+        await self._issuing.issue(build, ready, limit=limit)
+
+    async def _compile(self, build: BuildRecord, work: Work) -> tuple[Work, BuildOutput | None]:
+        """Return what both runs built, without the entries that cannot be built.
+
+        Those fail with their own code and stop nothing else: what is due without them is planned
+        anew. None if nothing is.
+        """
+        refused: dict[Place, RtgfError] = {}
+        failed = dict(work.failures)
+        while True:
+            build.failed = [build_record.failure(place, failed[place]) for place in sorted(failed)]
+            if work.targets == 0:
+                break
+            build.stage("compile", "twice, in fresh processes with other hash seeds and time zones")
+            try:
+                output = await self._compile_once(build, work)
+            except UnbuildableError as error:
+                self._keep_review(build.build_id, error.failures)
+                refused |= {
+                    place: build_record.refused(each) for place, each in error.failures.items()
+                }
+            else:
+                await self._record_failures(failed)
+                return work, output
+            work = self._planner.plan(build.asked, self._clock.now(), without=refused)
+            failed = {**work.failures, **refused}
+            if work.targets:
+                await self._rename(build, work.build_id)
+                build.stage("plan", f"{len(failed)} entries fail; {work.targets} tokens are due")
+        if len(failed) > 1:
+            await self._record_failures(failed)
+        if failed:
+            raise failed[min(failed)]
+        return work, None
+
+    def _keep_review(self, build_id: str, failures: Mapping[Place, RtgfError]) -> None:
+        """Write down which clauses halted the build, for the person who has to look at them."""
+        unsupported = Code.RTGF_MAP_UNSUPPORTED_CLAUSE
+        places = {place for place, error in failures.items() if _mentions(error, unsupported)}
+        if places:
+            halted: Document = {"build_id": build_id, "halted_at": to_text(self._clock.now())}
+            clauses = self._planner.manual_review(places)
+            self._metrics.clauses_mapped.labels("unmapped").inc(len(clauses))
+            write_review(self._review_file, [{**clause, **halted} for clause in clauses])
+
+    async def _compile_once(self, build: BuildRecord, work: Work) -> BuildOutput:
+        """Return what both runs built; a refusal by its stage, with its reason inside."""
+        try:
+            return await build_twice(
+                work.request,
+                folder=self._build_in,
+                keep_in=self._keep_divergent_in,
+                processes=self._processes,
+                progress=build.step,
+                mapped=self._metrics.mapping_duration.observe,
+            )
+        except RtgfError as error:
+            if _mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
+                self._metrics.hash_mismatch()
+            if isinstance(error, UnbuildableError):
+                raise
+            raise build_record.refused(error) from error
+
+    async def _rename(self, build: BuildRecord, build_id: str) -> None:
+        """Go on under the id of the inputs without what cannot be built; the old id stays known."""
+        await self._keep_record(build, state="replanned")
+        build.build_id = build_id
+        self._remember(build)
+        await self._keep_record(build)
+
+    async def _select(
+        self, build: BuildRecord, work: Work, output: BuildOutput
+    ) -> tuple[list[str], list[Document]]:
+        """Return the tokens to publish, by their artefacts, and the conflicts that go with them."""
         accepted: list[Document] = []
-        unsigned: list[bytes] = []
-        for name, body in sorted(output.artefacts.items()):
-            if not name.startswith("tokens/"):
-                continue
-            token: Document = parse_object(body)
+        names, held = list[str](), set[str]()
+        for name in output.token_names():
+            await trio.lowlevel.checkpoint()
+            token: Document = parse_object(output.artefacts[name])
+            self._metrics.mapped(token)
             conflict = work.new_conflict(token)
-            if conflict is not None and not request.accept_conflicts:
+            refused = conflict is not None and not build.asked.accept_conflicts
+            if refused or not held.isdisjoint(token["derived_from"]):
+                held.add(token["token_id"])
                 build.held.append(token["token_id"])
                 continue
             if conflict is not None:
                 accepted.append(conflict)
             build.issued.append(token["token_id"])
-            unsigned.append(body)
-        if not unsigned:
-            build.issued, build.state = [], "nothing_due"
-            return
-        build.stage("lists", "name indexes for screening")
-        await self._verifier.ask(PrepareDatasets(work.content_digests))
-        build.stage("sign", f"{len(unsigned)} tokens with {self._signer.kid}")
-        signed = tuple([await self._sign(body) for body in unsigned])
-        build.stage("log", "one commit: the build, every token and its event")
-        # What the log has in hand is not undone by giving up, so it is not given up.
-        limit.deadline = math.inf
-        try:
-            await self._registry.ask(
-                Publish(
-                    build_id=work.build_id,
-                    manifest=output.manifest,
-                    tokens=signed,
-                    accepted_conflicts=tuple(accepted),
-                    actor=request.actor,
-                )
+            names.append(name)
+        return names, accepted
+
+    def _keep_reports(self, output: BuildOutput) -> None:
+        """Keep the manifest and all that is no token, to be asked for by digest."""
+        self._objects.put(output.manifest)
+        for name in output.artefacts:
+            if not name.startswith("tokens/"):
+                self._objects.put(output.artefacts[name])
+
+    # --- records --------------------------------------------------------------------------------
+
+    async def _keep_record(self, build: BuildRecord, *, state: str | None = None) -> None:
+        await self._registry.ask(
+            RecordBuild(
+                build_id=build.build_id, state=state or build.state, summary=build.summary()
             )
-        except RtgfError as error:
-            unknown = error.code is Code.RTGF_ACTOR_CRASHED
-            raise RtgfError(
-                Code.RTGF_BUILD_TRANSPARENCY_FAIL,
-                "the log stopped before it answered; whether the build is published, another build"
-                " tells: it issues what is still due"
-                if unknown
-                else "the log did not take the build; nothing was published",
-                causes=(error,),
-            ) from error
-        build.stage("publish", f"{len(signed)} tokens are served")
-        build.state = "published"
-
-    async def _compile(self, work: Work) -> BuildOutput:
-        """Return what both processes built; a refusal by its stage, with its reason inside."""
-        try:
-            return await build_twice(work.request, keep_in=self._keep_divergent_in)
-        except RtgfError as error:
-            if _mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
-                self._metrics.hash_mismatch()
-            if error.code is Code.RTGF_INTERNAL or error.code.name.startswith("RTGF_PIPELINE_"):
-                raise
-            raise RtgfError(
-                Code.RTGF_PIPELINE_SNAPSHOT_FAIL,
-                f"nothing was signed, logged or published; {error.detail}",
-                causes=(error,),
-            ) from error
-
-    async def _sign(self, body: bytes) -> bytes:
-        causes: list[RtgfError] = []
-        for attempt in range(1, SIGN_TRIES + 1):
-            try:
-                signed = tokens.sign(parse_object(body), [self._signer])
-            except RtgfError as error:
-                self._metrics.signed("error")
-                causes.append(error)
-                await trio.sleep(SIGN_PAUSE_SECONDS * attempt)
-            else:
-                self._metrics.signed("ok")
-                return signed
-        raise RtgfError(
-            Code.RTGF_BUILD_SIGNING_ERROR,
-            f"signing failed {SIGN_TRIES} times; nothing was published",
-            causes=tuple(causes),
         )
 
-    def _failed(self, build: _Build, error: RtgfError) -> None:
-        build.error, build.state = error, "failed"
-        build.issued = []
-        log.error("build_failed", build_id=build.build_id, code=error.code.name, detail=str(error))
+    async def _record_failures(self, failed: Mapping[Place, RtgfError]) -> None:
+        for place, error in failed.items():
+            await self._record_refusal(error, subject=f"{place.name}:{place.domain}", digest="")
+
+    async def _record_refusal(self, error: RtgfError, *, subject: str, digest: str) -> None:
+        await self._registry.ask(
+            RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
+        )
 
 
 def _mentions(error: RtgfError, code: Code) -> bool:
     return error.code is code or any(_mentions(cause, code) for cause in error.causes)
-
-
-def _cause(error: RtgfError) -> Document:
-    cause: Document = {"code": error.code.name, "detail": error.detail}
-    if error.pointer is not None:
-        cause["pointer"] = error.pointer
-    if error.causes:
-        cause["causes"] = [_cause(inner) for inner in error.causes]
-    return cause

@@ -13,10 +13,20 @@ import trio
 
 from rtgf_node.actors.dataset_intake import DatasetIntake
 from rtgf_node.actors.mailbox import Envelope, Mailbox
-from rtgf_node.actors.messages import Fetch, PushDataset, PushSnapshot, ReleaseQuarantine
+from rtgf_node.actors.messages import (
+    Fetch,
+    PushDataset,
+    PushSnapshot,
+    PushTerms,
+    PushWaiver,
+    ReleaseQuarantine,
+)
 from rtgf_node.actors.snapshot_intake import SnapshotIntake
+from rtgf_node.actors.terms_intake import TermsIntake
+from rtgf_node.actors.waiver_intake import WaiverIntake
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import DatasetConfig, SourceConfig
+from rtgf_node.store.intake_store import QuarantineRow
 from rtgf_node.wire import FetchAnswer, FetchItem
 
 
@@ -29,12 +39,16 @@ class FetcherActor:
         *,
         snapshots: SnapshotIntake,
         datasets: DatasetIntake,
+        waivers: WaiverIntake,
+        terms: TermsIntake,
         source_configs: Sequence[SourceConfig],
         dataset_configs: Sequence[DatasetConfig],
     ) -> None:
         self._mailbox = mailbox
         self._snapshots = snapshots
         self._datasets = datasets
+        self._waivers = waivers
+        self._terms = terms
         self._sources = {source.name: source for source in source_configs}
         self._lists = {dataset.name: dataset for dataset in dataset_configs}
         self._due: dict[str, float] = {}
@@ -43,6 +57,10 @@ class FetcherActor:
     def quarantined(self) -> dict[str, str]:
         """Dataset name to the reason why its newest file is not in force."""
         return self._datasets.quarantined
+
+    def waiting(self) -> list[QuarantineRow]:
+        """Return what waits in quarantine, sorted by the name of the list."""
+        return self._datasets.waiting()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests, and fetch what is due, until cancelled."""
@@ -69,6 +87,10 @@ class FetcherActor:
                     envelope.reply(FetchAnswer(items=items))
                 case PushSnapshot(body, actor):
                     envelope.reply(await self._snapshots.take(body, source="push", actor=actor))
+                case PushTerms(body, actor):
+                    envelope.reply(await self._terms.take(body, source="push", actor=actor))
+                case PushWaiver(body, actor):
+                    envelope.reply(await self._waivers.take(body, actor=actor))
                 case PushDataset(name, body, actor):
                     envelope.reply(await self._datasets.push(self._list(name), body, actor=actor))
                 case ReleaseQuarantine(name, actor):

@@ -8,16 +8,18 @@ evidence, logged as an incident, and stop our signing until somebody settles it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
 import msgspec
 import structlog
 import trio
 
+from rtgf_node.actors import fork_report
+from rtgf_node.actors.fork_report import Fork, SignedHead
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit
-from rtgf_node.core import checkpoint, fork, merkle, tile_proofs, tree_head
+from rtgf_node.core import checkpoint, merkle, tile_proofs, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.core.clock import Clock
@@ -28,7 +30,7 @@ from rtgf_node.core.tile_proofs import Consistency
 from rtgf_node.egress import Answered, Egress
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.neighbour_figures import NeighbourFigures
-from rtgf_node.replication.commands import RecordFinding, SeeHead
+from rtgf_node.replication.commands import SeeHead
 from rtgf_node.store import Store
 from rtgf_node.wire import ConsistencyProof
 
@@ -53,19 +55,12 @@ class PeerStatus(NamedTuple):
     problem: str | None
 
 
-class _Signed(NamedTuple):
-    """A head and the note that proves that its log signed it."""
-
-    note: bytes
-    head: Checkpoint
-
-
 class GossipActor:
     """Owns the comparing. What was seen and found is state of the log, and goes through it.
 
     Args:
       origin: our log.
-      keys: every key that our log ever signed with, in text form.
+      keys: gives every key that our log ever signed with, in text form.
     """
 
     def __init__(
@@ -75,7 +70,7 @@ class GossipActor:
         store: Store,
         peers: Sequence[PeerLink],
         origin: str,
-        keys: Sequence[str],
+        keys: Callable[[], Sequence[str]],
         every_seconds: float,
         clock: Clock,
         figures: NeighbourFigures,
@@ -84,7 +79,7 @@ class GossipActor:
         self._store = store
         self._peers = tuple(peers)
         self._origin = origin
-        self._keys = tuple(keys)
+        self._keys = keys
         self._every = every_seconds
         self._clock = clock
         self._figures = figures
@@ -124,8 +119,8 @@ class GossipActor:
         # What it saw of our log first: nothing that it says of itself may keep us from that.
         seen = await peer.egress.ask(f"{peer.url}/witnessed/{own}/checkpoint")
         if seen.status == 200:
-            head = checkpoint.open_note(seen.body, self._keys)
-            await self._compare_ours(peer, _Signed(seen.body, head))
+            head = checkpoint.open_note(seen.body, [*self._keys()])
+            await self._compare_ours(peer, SignedHead(seen.body, head))
         elif seen.status != 404:
             raise _unanswered(seen)
         shown = await peer.egress.ask(f"{peer.url}/checkpoint")
@@ -133,9 +128,9 @@ class GossipActor:
             raise _unanswered(shown)
         head = checkpoint.open_note(shown.body, [str(peer.key)])
         if head.origin == self._origin:
-            await self._compare_ours(peer, _Signed(shown.body, head))
+            await self._compare_ours(peer, SignedHead(shown.body, head))
         elif head.origin == peer.key.name:
-            await self._compare_theirs(peer, _Signed(shown.body, head))
+            await self._compare_theirs(peer, SignedHead(shown.body, head))
         else:
             raise RtgfError(
                 Code.RTGF_CONFLICT, f"its log is called {head.origin[:80]!r}, not {peer.key.name}"
@@ -144,14 +139,14 @@ class GossipActor:
 
     # --- our log --------------------------------------------------------------------------------
 
-    async def _compare_ours(self, peer: PeerLink, seen: _Signed) -> None:
+    async def _compare_ours(self, peer: PeerLink, seen: SignedHead) -> None:
         """Compare a head that our key signed with the tree that we hold."""
         store, size = self._store.log, seen.head.size
         held = store.latest_head()
         if held is None or seen.head.origin != self._origin:
             return
         note = tree_head.from_document(parse(held.document)).checkpoint.encode()
-        ours = _Signed(note, Checkpoint(self._origin, held.tree_size, held.root))
+        ours = SignedHead(note, Checkpoint(self._origin, held.tree_size, held.root))
         if size > store.size:
             detail = (
                 f"{peer.name} holds a head of {size} entries with our signature; this store has "
@@ -173,14 +168,14 @@ class GossipActor:
 
     # --- a peer's log ---------------------------------------------------------------------------
 
-    async def _compare_theirs(self, peer: PeerLink, shown: _Signed) -> None:
+    async def _compare_theirs(self, peer: PeerLink, shown: SignedHead) -> None:
         """Compare a peer's head with the newest that we saw, and with what we cosigned."""
         origin = shown.head.origin
         seen = self._store.gossip.seen(origin)
         cosigned = self._store.witness.cosigned(origin)
         for row in (seen, cosigned):
             if row is not None:
-                before = _Signed(row.note, Checkpoint(origin, row.tree_size, row.root))
+                before = SignedHead(row.note, Checkpoint(origin, row.tree_size, row.root))
                 pair = sorted((before, shown), key=lambda one: one.head.size)
                 await self._compare(peer, *pair, fresh=shown)
         if seen is None or seen.tree_size < shown.head.size:
@@ -189,7 +184,7 @@ class GossipActor:
             await self._log.ask(Commit(command, covered=False))
 
     async def _compare(
-        self, peer: PeerLink, small: _Signed, large: _Signed, *, fresh: _Signed
+        self, peer: PeerLink, small: SignedHead, large: SignedHead, *, fresh: SignedHead
     ) -> None:
         """Return if the larger head extends the smaller.
 
@@ -254,8 +249,8 @@ class GossipActor:
     async def _found(
         self,
         peer: PeerLink,
-        signed: _Signed,
-        heads: Sequence[_Signed],
+        signed: SignedHead,
+        heads: Sequence[SignedHead],
         detail: str,
         *,
         halts: bool,
@@ -267,34 +262,17 @@ class GossipActor:
         Raises:
           RtgfError: RTGF_TXP_GOSSIP_INCONSISTENT, always.
         """
-        found, forked = signed.head, RtgfError(Code.RTGF_TXP_GOSSIP_INCONSISTENT, detail)
-        if self._store.gossip.finding(found.origin, found.size, found.root) is not None:
-            raise forked
-        at = self._clock.now()
-        document = fork.evidence(
-            found.origin,
-            heads=[one.note.decode() for one in heads],
-            detail=detail,
-            at=at,
-            proof=proof,
-            proved_root=proved_root,
-        )
-        digest = await trio.to_thread.run_sync(self._store.objects.put, document)
-        log.error("log_forked", origin=found.origin, peer=peer.name, detail=detail)
-        self._figures.gossiped(peer.name, "forked")
-        command = RecordFinding(
-            origin=found.origin,
-            tree_size=found.size,
-            root=found.root,
-            peer=peer.name,
-            evidence=digest,
-            detail=detail,
-            halts=halts,
-            at=at,
-            event=fork.incident(detail, evidence=digest, reporter=self._origin, at=at),
-        )
-        await self._log.ask(Commit(command, covered=False))
-        raise forked
+        found = signed.head
+        if self._store.gossip.finding(found.origin, found.size, found.root) is None:
+            self._figures.gossiped(peer.name, "forked")
+            await fork_report.report(
+                Fork(found, heads, peer.name, detail, halts, proof, proved_root),
+                objects=self._store.objects,
+                mailbox=self._log,
+                reporter=self._origin,
+                clock=self._clock,
+            )
+        raise RtgfError(Code.RTGF_TXP_GOSSIP_INCONSISTENT, detail)
 
 
 def _extends(old_size: int, old_root: bytes, new: Checkpoint, proof: Sequence[bytes]) -> bool:

@@ -2,22 +2,28 @@
 
 It takes whatever waits, commits it as one batch and tells the world what was applied; beside that,
 it signs a head over what has been committed since the last one. A caller is answered when its
-entries are durable and a durable head covers them, or already before the head, as it asks. If the
-process dies between the two, the next start signs a head over the leaves that are there.
+entries are durable and a durable head covers them, with their proofs or without, or already before
+the head, as it asks. If the process dies between the two, the next start signs a head over the
+leaves that are there.
+
+A head takes four steps in this order: the tree is proved to extend the last one; the head is
+signed; the guard is swapped and synced; the head is committed. Only then does anybody see it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import structlog
 import trio
 
 from rtgf_node.actors.mailbox import Envelope, Mailbox
-from rtgf_node.actors.messages import Commit, ResumeSigning
+from rtgf_node.actors.messages import Commit, CommitProved, Proved, ResumeSigning
 from rtgf_node.core import digests, event, merkle, times, tree_head
-from rtgf_node.core.canonical_json import canonical_bytes
+from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.core.proof_bundle import hash_of
@@ -27,6 +33,7 @@ from rtgf_node.head_guard import HeadGuard, LastSigned, disagreement
 from rtgf_node.replication import commands
 from rtgf_node.replication.commands import Applied, Command, Outcome, Proposal
 from rtgf_node.replication.replicator import Replicator
+from rtgf_node.store import bundles
 from rtgf_node.store.log_store import LogStore
 from rtgf_node.telemetry import Metrics
 
@@ -35,8 +42,13 @@ log = structlog.get_logger(__name__)
 HEAD_PAUSE_SECONDS = 0.01
 """Between two heads while commands wait: a hundred heads a second cover what is appended."""
 
-_TAKEN_WHEN_HALTED = (commands.Revoke, commands.RecordFinding)
-"""What is taken in after an incident: what withdraws, and what else is found out."""
+_TAKEN_WHEN_HALTED = (
+    commands.Revoke,
+    commands.RecordKeys,
+    commands.NoteDelivery,
+    commands.RecordFinding,
+)
+"""What is taken in after an incident: what withdraws, who heard of it, and what else is found."""
 
 
 class LogActor:
@@ -78,8 +90,9 @@ class LogActor:
         self._head_every = head_every_seconds
         self._metrics = metrics
         self._signed: LastSigned | None = None
+        self._counted = reader.size
         self._grown = trio.Event()
-        self._uncovered: list[tuple[int, Envelope, Outcome]] = []
+        self._uncovered: list[tuple[Envelope, Outcome]] = []
         self.halted: str | None = contradiction
         """Why intake is halted after an incident; None in good times."""
         self._contradicted = contradiction is not None
@@ -104,7 +117,7 @@ class LogActor:
                 async for first in self._mailbox:
                     await self._serve([first, *self._mailbox.take_nowait(self._batch_max - 1)])
         finally:
-            for _, envelope, _ in self._uncovered:
+            for envelope, _ in self._uncovered:
                 envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "durable, but no head covers it"))
             self._uncovered.clear()
 
@@ -115,7 +128,7 @@ class LogActor:
         try:
             for envelope in envelopes:
                 match envelope.request:
-                    case Commit(command):
+                    case Commit(command) | CommitProved(command):
                         refusal = self._refusal(command)
                         if refusal is not None:
                             envelope.fail(refusal)
@@ -128,7 +141,9 @@ class LogActor:
                             envelope.reply(None)
                     case unknown:
                         raise TypeError(f"not a log request: {unknown!r}")
+            began = trio.current_time()
             applied = await self._replicator.propose(proposals) if proposals else []
+            self._count(applied, trio.current_time() - began)
             violation = self._answer(askers, applied)
         except BaseException:
             for envelope in envelopes:
@@ -141,8 +156,23 @@ class LogActor:
         if violation is not None:
             await self._halt(violation)
 
+    def _count(self, applied: Sequence[Applied], seconds: float) -> None:
+        """Count what was taken in or refused.
+
+        Whoever gives verdicts has heard of it by now, since the proposer is told last: `seconds`,
+        in which it was committed too, are what a revocation took to be in force.
+        """
+        for result in applied:
+            if isinstance(result.outcome, RtgfError):
+                self._metrics.ingested("refused", _types(result.command))
+            elif isinstance(result.command, commands.Revoke):
+                self._metrics.revocation_propagation.observe(seconds)
+        start, self._counted = self._counted, self._reader.size
+        self._metrics.ingested("ok", self._reader.types(start, self._counted))
+
     def _answer(self, askers: Sequence[Envelope], applied: Sequence[Applied]) -> RtgfError | None:
         violation = None
+        leaves = 0
         for envelope, result in zip(askers, applied, strict=True):
             outcome = result.outcome
             if isinstance(outcome, RtgfError):
@@ -151,13 +181,15 @@ class LogActor:
                     violation = outcome
                 envelope.fail(outcome)
                 continue
-            self._metrics.appended("ok", len(outcome.leaf_indexes))
+            leaves += len(outcome.leaf_indexes)
             request = envelope.request
-            waits = isinstance(request, Commit) and request.covered and not self._contradicted
-            if outcome.leaf_indexes and waits:
-                self._uncovered.append((outcome.tree_size, envelope, outcome))
+            proved = isinstance(request, CommitProved)
+            waits = proved or (isinstance(request, Commit) and request.covered)
+            if waits and outcome.leaf_indexes and not self._contradicted:
+                self._uncovered.append((envelope, outcome))
             else:
-                envelope.reply(outcome)
+                envelope.reply(Proved(outcome, ()) if proved else outcome)
+        self._metrics.appended("ok", leaves)
         return violation
 
     def _refusal(self, command: Command) -> RtgfError | None:
@@ -197,9 +229,15 @@ class LogActor:
             age = now - times.parse(last.issued_at)
             # The guard's head may have been lost with the process before it was published.
             published = self._reader.latest_head()
-            current = published is not None and published.tree_size == size
-            if current and last.tree_size == size and age < math.floor(self._head_every):
-                self._cover(size)
+            young = last.tree_size == size and age < math.floor(self._head_every)
+            if (
+                young
+                and published is not None
+                and published.tree_size == size
+                # A head of the key before may be that of a revoked key.
+                and self._signer.kid in _signers_of(published.document)
+            ):
+                self._cover(size, published.document)
                 return
             merkle.verify_consistency(
                 old_size=last.tree_size,
@@ -214,23 +252,41 @@ class LogActor:
 
     async def _publish(self, head: TreeHead) -> None:
         """Make a head durable and answer whoever waited for it."""
-        (result,) = await self._replicator.propose([self._proposal(_head_command(head))])
+        command = _head_command(head)
+        (result,) = await self._replicator.propose([self._proposal(command)])
         if isinstance(result.outcome, RtgfError):
             self._metrics.root_published("refused")
             raise RuntimeError(f"the signed head was refused: {result.outcome}")
         self._metrics.root_published("ok")
         self._metrics.log_tree_size.set(head.tree_size)
-        self._cover(head.tree_size)
+        self._cover(head.tree_size, command.document)
 
-    def _cover(self, size: int) -> None:
-        """Answer everybody whose entries a durable head covers now."""
+    def _cover(self, size: int, document: bytes) -> None:
+        """Answer everybody whose entries a durable head, which is this document, covers now."""
         waiting, self._uncovered = self._uncovered, []
-        for entry in waiting:
-            tree_size, envelope, outcome = entry
-            if tree_size <= size:
-                envelope.reply(outcome)
+        to_prove = []
+        for envelope, outcome in waiting:
+            if outcome.tree_size > size:
+                self._uncovered.append((envelope, outcome))
+            elif isinstance(envelope.request, CommitProved):
+                to_prove.append((envelope, outcome))
             else:
-                self._uncovered.append(entry)
+                envelope.reply(outcome)
+        if to_prove:
+            self._prove(to_prove, tree_head.from_document(parse(document)))
+
+    def _prove(self, askers: Sequence[tuple[Envelope, Outcome]], head: TreeHead) -> None:
+        """Answer with proofs, all under one head."""
+        indexes = [index for _, outcome in askers for index in outcome.leaf_indexes]
+        try:
+            made = iter(bundles.make(self._reader, indexes, head=head))
+        except RtgfError as error:
+            for envelope, _ in askers:
+                envelope.fail(error)
+            return
+        for envelope, outcome in askers:
+            own = itertools.islice(made, len(outcome.leaf_indexes))
+            envelope.reply(Proved(outcome, tuple(own)))
 
     async def _resume(self, request: ResumeSigning) -> None:
         """Sign from this store although somebody says otherwise, and say so in the log."""
@@ -259,7 +315,7 @@ class LogActor:
         self._contradicted = True
         self.halted = f"nothing is signed after an incident: {detail}"
         log.error("signing_halted", detail=detail)
-        for _, envelope, _ in self._uncovered:
+        for envelope, _ in self._uncovered:
             envelope.fail(RtgfError(Code.RTGF_UNAVAILABLE, f"durable, but {self.halted}"))
         self._uncovered.clear()
 
@@ -303,9 +359,28 @@ class LogActor:
         return Proposal(self._client_id, self._sequence, command)
 
 
+def _signers_of(document: bytes) -> set[str]:
+    """Return the ids of the keys that signed a head."""
+    return {one.kid for one in tree_head.from_document(parse(document)).signatures}
+
+
 def _head_command(head: TreeHead) -> commands.SignedHead:
     return commands.SignedHead(
         document=canonical_bytes(tree_head.to_document(head)),
         tree_size=head.tree_size,
         root=head.root(),
     )
+
+
+def _types(command: Command) -> dict[str, int]:
+    """Return how many events of each type a refused command would have brought."""
+    if isinstance(command, commands.Revoke):
+        return {"revocation": 1}
+    if isinstance(command, commands.PublishBuild):
+        return {"build": 1}
+    one = getattr(command, "event", None)
+    entries: Sequence[bytes] = getattr(command, "events", () if one is None else (one,))
+    try:
+        return dict(Counter(event.parse(entry).type for entry in entries))
+    except RtgfError:
+        return {"unreadable": 1}

@@ -130,6 +130,7 @@ class Mailbox:
         self.actor = actor
         self.capacity = capacity
         self._send, self._receive = trio.open_memory_channel[Envelope](capacity)
+        self._depth = 0
         self._peak = 0
         self._asked = 0
         self._serving = 0
@@ -160,7 +161,8 @@ class Mailbox:
                 f"the {self.actor} actor already has {self.capacity} requests waiting; "
                 "try again in a moment",
             ) from None
-        self._peak = max(self._peak, self._depth())
+        self._depth += 1
+        self._peak = max(self._peak, self._depth)
         return cast("R", await envelope.wait_answer())
 
     @contextmanager
@@ -220,7 +222,7 @@ class Mailbox:
         """Return depth, peak and what became of the requests so far."""
         return MailboxStatistics(
             actor=self.actor,
-            depth=self._depth(),
+            depth=self._depth,
             capacity=self.capacity,
             peak=self._peak,
             serving=self._serving,
@@ -230,10 +232,8 @@ class Mailbox:
             serve_seconds_total=self._serve_seconds,
         )
 
-    def _depth(self) -> int:
-        return self._send.statistics().current_buffer_used
-
     def _take(self, envelope: Envelope) -> bool:
+        self._depth -= 1
         if not envelope.is_wanted():
             self._outcomes[Outcome.ABANDONED] += 1
             return False

@@ -10,8 +10,21 @@ from __future__ import annotations
 import msgspec
 
 from rtgf_node.actors.mailbox import Request
+from rtgf_node.core.as_of import AsOf
+from rtgf_node.core.merkle import MAX_TREE_SIZE
+from rtgf_node.key_change import KeyAct
 from rtgf_node.replication.commands import Command, Outcome, RecordDataset
-from rtgf_node.wire import BuildAnswer, Document, FetchAnswer, IntakeAnswer, RevokeAnswer
+from rtgf_node.store.approval_store import ApprovalState
+from rtgf_node.wire import (
+    BuildAnswer,
+    Document,
+    FetchAnswer,
+    IntakeAnswer,
+    ProofBundle,
+    RevokeAnswer,
+)
+from rtgf_node.wire_approvals import ApprovalAnswer
+from rtgf_node.wire_keys import KeyChangeAnswer
 
 # --- log ----------------------------------------------------------------------------------------
 
@@ -24,6 +37,22 @@ class Commit(Request[Outcome], frozen=True):
 
     command: Command
     covered: bool = True
+
+
+class Proved(msgspec.Struct, frozen=True):
+    """What a command did, and the proofs of its entries, in their order, under one signed head.
+
+    There are no proofs while an incident keeps the log from signing.
+    """
+
+    outcome: Outcome
+    bundles: tuple[ProofBundle, ...]
+
+
+class CommitProved(Request[Proved], frozen=True):
+    """Apply a command; answered, with the proofs, when a signed head covers its entries."""
+
+    command: Command
 
 
 class ResumeSigning(Request[None], frozen=True):
@@ -41,6 +70,18 @@ class ResumeSigning(Request[None], frozen=True):
 
 class AcceptSnapshot(Request[IntakeAnswer], frozen=True):
     """Hold a snapshot whose signatures were checked. The same bytes again change nothing.
+
+    Raises:
+      RTGF_POL_MATRIX_STALE: an older or equal version with other bytes.
+    """
+
+    body: bytes
+    source: str
+    actor: str
+
+
+class AcceptTerms(Request[IntakeAnswer], frozen=True):
+    """Hold terms whose signatures were checked. The same bytes again change nothing.
 
     Raises:
       RTGF_POL_MATRIX_STALE: an older or equal version with other bytes.
@@ -79,14 +120,100 @@ class RecordRefusal(Request[None], frozen=True):
     detail: str
 
 
+class Stage(Request[None], frozen=True):
+    """Keep signed tokens of a build, after the `first` that are kept, until it is published.
+
+    With `first` 0 it begins anew; without tokens what was kept is forgotten, and that is all.
+    """
+
+    build_id: str
+    first: int
+    tokens: tuple[bytes, ...]
+
+
 class Publish(Request[Outcome], frozen=True):
-    """Log a build and its signed tokens, and serve them: all or nothing."""
+    """Log a build and its signed tokens, and serve them: all or nothing.
+
+    Its tokens are the `staged` ones, and after them `tokens`.
+    """
 
     build_id: str
     manifest: bytes
+    staged: int
     tokens: tuple[bytes, ...]
     accepted_conflicts: tuple[Document, ...]
     actor: str
+    approver: str
+    summary: str = ""
+
+
+class RecordBuild(Request[None], frozen=True):
+    """Note in the register how far a build came that is not published."""
+
+    build_id: str
+    state: str
+    summary: str
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+class ChangeKeys(Request[KeyChangeAnswer], frozen=True):
+    """Put a key set that the root signed into force, or with `only_check` say what it would do.
+
+    `signed` is both statements in one document. `act` is what was asked for: to rotate, or to
+    revoke the key `kid`. The answer to a check has the state of what waits.
+
+    Raises:
+      RTGF_JWKS_SIGNATURE_INVALID: the root did not sign it, or it is not newer than what is logged.
+      RTGF_CONFLICT: the node cannot go on with it, or it does something else than was asked for.
+    """
+
+    act: KeyAct
+    kid: str | None
+    signed: bytes
+    reason: str
+    actor: str
+    approver: str | None = None
+    only_check: bool = False
+
+
+# --- approvals ----------------------------------------------------------------------------------
+
+
+class AskForApproval(Request[str], frozen=True):
+    """Let something wait for a second person; gives its id. What waits already is asked once."""
+
+    acts: tuple[str, ...]
+    subject: str
+    digest: str
+    request: bytes
+    actor: str
+
+
+class Settle(Request[ApprovalAnswer], frozen=True):
+    """Approve or refuse what waits.
+
+    Raises:
+      RTGF_NOT_FOUND: there is no such request.
+      RTGF_CONFLICT: it was settled before, or its deadline has passed.
+      RTGF_FORBIDDEN: who approves is who asked.
+    """
+
+    approval_id: str
+    state: ApprovalState
+    reason: str
+    actor: str
+
+
+class SettleBuild(Request[None], frozen=True):
+    """Publish a build that waited, or give it up, as it was settled."""
+
+    build_id: str
+    state: ApprovalState
+    by: str | None
+    reason: str
+    request: bytes
 
 
 # --- revocation ---------------------------------------------------------------------------------
@@ -95,19 +222,25 @@ class Publish(Request[Outcome], frozen=True):
 class ChangeStatus(Request[RevokeAnswer], frozen=True):
     """Revoke or reinstate tokens, with everything that rests on them, all or nothing.
 
-    `items` are `(token id, URI or jti, reason)`; `status` is `revoked` or `valid`.
+    `items` are `(token id, URI or jti, reason)`; `status` is `revoked` or `valid`; `proofs` says
+    whether the answer is to have them.
     """
 
     items: tuple[tuple[str, str], ...]
     status: str
     actor: str
+    proofs: bool = False
 
 
 class RevocationList(Request[Document], frozen=True):
-    """The signed list of status changes after epoch `since`, of tokens of `type` or of all."""
+    """The signed list of status changes after epoch `since`, of tokens of `type` or of all.
+
+    Only what stands in the first `tree_size` entries of the log is in it.
+    """
 
     since: int
     type: str | None
+    tree_size: int = MAX_TREE_SIZE
 
 
 class StatusList(Request[str], frozen=True):
@@ -122,6 +255,17 @@ class StatusList(Request[str], frozen=True):
 
     number: int
     tree_size: int | None = None
+
+
+class PastStatusList(Request[str], frozen=True):
+    """The status list of this number as it was, as a JWT that is valid then.
+
+    Raises:
+      RTGF_NOT_FOUND: there was no such list, or no key that can sign it.
+    """
+
+    number: int
+    as_of: AsOf
 
 
 # --- verifier -----------------------------------------------------------------------------------
@@ -149,9 +293,19 @@ class Compile(Request[BuildAnswer], frozen=True):
 
 
 class BuildStatus(Request[BuildAnswer], frozen=True):
-    """Where a build stands. Raises RTGF_NOT_FOUND for one that is not remembered."""
+    """Where a build stands. Raises RTGF_NOT_FOUND for one that nobody knows."""
 
     build_id: str
+
+
+class CancelBuild(Request[BuildAnswer], frozen=True):
+    """Give a running build up. Answered when it has ended.
+
+    Raises RTGF_CONFLICT for one that is over or that the log has in hand.
+    """
+
+    build_id: str
+    actor: str
 
 
 # --- fetcher ------------------------------------------------------------------------------------
@@ -166,6 +320,27 @@ class Fetch(Request[FetchAnswer], frozen=True):
 
 class PushSnapshot(Request[IntakeAnswer], frozen=True):
     """Take in a snapshot that an authority sent, checked exactly as a fetched one is."""
+
+    body: bytes
+    actor: str
+
+
+class PushTerms(Request[IntakeAnswer], frozen=True):
+    """Take in a terms document that an authority sent, checked exactly as a fetched one is."""
+
+    body: bytes
+    actor: str
+
+
+class PushWaiver(Request[IntakeAnswer], frozen=True):
+    """Take in a waiver that an approver signed, for a snapshot that is held."""
+
+    body: bytes
+    actor: str
+
+
+class AcceptWaiver(Request[IntakeAnswer], frozen=True):
+    """Log and keep a waiver that passed every check."""
 
     body: bytes
     actor: str

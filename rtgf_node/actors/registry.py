@@ -11,30 +11,31 @@ from typing import Any
 import msgspec
 import trio
 
+from rtgf_node.actors.key_changes import KeyChanges
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import (
     AcceptDataset,
     AcceptSnapshot,
+    AcceptTerms,
+    AcceptWaiver,
+    ChangeKeys,
     Commit,
     HoldDatasetBack,
     Publish,
+    RecordBuild,
     RecordRefusal,
+    Stage,
 )
+from rtgf_node.actors.publication import Publication
 from rtgf_node.core import (
-    digests,
     event,
-    identifiers,
-    manifest,
     snapshot,
-    status_list,
-    times,
-    tokens,
+    terms_document,
+    waiver,
 )
+from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
-from rtgf_node.core.tokens import Token
-from rtgf_node.key_files import KeyFiles
 from rtgf_node.replication import commands
-from rtgf_node.replication.commands import Outcome
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import IntakeAnswer
@@ -52,7 +53,7 @@ class RegistryActor:
         *,
         log: Mailbox,
         store: Store,
-        key_files: KeyFiles,
+        keys: KeyChanges,
         issuer: str,
         clock: Clock,
         metrics: Metrics,
@@ -60,20 +61,25 @@ class RegistryActor:
         self._mailbox = mailbox
         self._log = log
         self._store = store
-        self._key_files = key_files
-        self._issuer = issuer
+        self._keys = keys
         self._clock = clock
         self._metrics = metrics
+        self._publication = Publication(log=log, issuer=issuer, clock=clock)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Log the keys this node signs with, if they are not logged yet; then answer requests."""
-        await self._record_keys()
+        await self._keys.record()
+        await self._publication.forget_staged(self._store.staging.builds())
         task_status.started()
         async for envelope in self._mailbox:
             with self._mailbox.answering(envelope):
                 match envelope.request:
                     case AcceptSnapshot() as request:
                         envelope.reply(await self._accept_snapshot(request))
+                    case AcceptTerms() as request:
+                        envelope.reply(await self._accept_terms(request))
+                    case AcceptWaiver() as request:
+                        envelope.reply(await self._accept_waiver(request))
                     case AcceptDataset() as request:
                         envelope.reply(await self._accept_dataset(request))
                     case HoldDatasetBack(record, reason):
@@ -82,8 +88,19 @@ class RegistryActor:
                         )
                         await self._log.ask(Commit(held_back))
                         envelope.reply(None)
+                    case Stage() as request:
+                        await self._publication.stage(request)
+                        envelope.reply(None)
                     case Publish() as request:
-                        envelope.reply(await self._publish(request))
+                        envelope.reply(await self._publication.publish(request))
+                    case RecordBuild(build_id, state, summary):
+                        noted = commands.NoteBuild(
+                            build_id=build_id, state=state, at=self._clock.now(), summary=summary
+                        )
+                        await self._log.ask(Commit(noted))
+                        envelope.reply(None)
+                    case ChangeKeys() as request:
+                        envelope.reply(await self._keys.change(request))
                     case RecordRefusal() as request:
                         await self._refuse(request)
                         envelope.reply(None)
@@ -121,6 +138,67 @@ class RegistryActor:
         )
         return IntakeAnswer(new.id, "accepted", new.policy_snapshot_hash, accepted.event_id)
 
+    async def _accept_terms(self, request: AcceptTerms) -> IntakeAnswer:
+        _, new = terms_document.read(request.body, max_ttl_sec=snapshot.ANY_TTL)
+        if self._store.terms.by_digest(new.policy_snapshot_hash) is not None:
+            return IntakeAnswer(new.id, "unchanged", new.policy_snapshot_hash, None)
+        held = self._store.terms.newest(*new.subject)
+        if held is not None:
+            snapshot.supersedes(new, terms_document.parse(held.body))
+        accepted = self._event(
+            "terms",
+            subject=new.id,
+            digest=new.policy_snapshot_hash,
+            refs={"supersedes": held.terms_id} if held is not None else {},
+            actor=request.actor,
+            payload={"status": new.status, "source": request.source, "issuer": new.issuer},
+        )
+        await self._log.ask(
+            Commit(
+                commands.TakeTerms(
+                    terms_id=new.id,
+                    digest=new.policy_snapshot_hash,
+                    token_type=new.subject.type,
+                    place=new.subject.place,
+                    name=new.subject.name,
+                    domain=new.domain,
+                    version=new.version,
+                    body=request.body,
+                    event=event.to_bytes(accepted),
+                )
+            )
+        )
+        return IntakeAnswer(new.id, "accepted", new.policy_snapshot_hash, accepted.event_id)
+
+    async def _accept_waiver(self, request: AcceptWaiver) -> IntakeAnswer:
+        taken = waiver.read(request.body)
+        digest = waiver.digest(request.body)
+        if self._store.waivers.waiver(digest) is not None:
+            return IntakeAnswer(taken.approver, "unchanged", digest, None)
+        approval = self._event(
+            "approval",
+            subject=taken.approver,
+            digest=digest,
+            refs={
+                "snapshot": taken.policy_snapshot_hash,
+                "clauses": [clause.clause_id for clause in taken.clauses],
+            },
+            actor=request.actor,
+            payload={"waiver": parse(request.body)},
+        )
+        await self._log.ask(
+            Commit(
+                commands.TakeWaiver(
+                    digest=digest,
+                    policy_snapshot_hash=taken.policy_snapshot_hash,
+                    body=request.body,
+                    at=self._clock.now(),
+                    event=event.to_bytes(approval),
+                )
+            )
+        )
+        return IntakeAnswer(taken.approver, "accepted", digest, approval.event_id)
+
     async def _accept_dataset(self, request: AcceptDataset) -> IntakeAnswer:
         record = request.record
         held = self._store.intake.newest_dataset(record.name)
@@ -155,59 +233,6 @@ class RegistryActor:
             accepted.event_id,
         )
 
-    async def _publish(self, request: Publish) -> Outcome:
-        manifest_digest = digests.sha256(request.manifest)
-        # What went in stands in the manifest: an IMT's own snapshot digest is that of the two
-        # merged, which nobody signed and no event records.
-        inputs = manifest.parse(request.manifest).inputs
-        issued = [(tokens.parse(body), body) for body in request.tokens]
-        events = [
-            self._event(
-                "build",
-                subject=request.build_id,
-                digest=manifest_digest,
-                refs={
-                    "snapshots": sorted({s.policy_snapshot_hash for s in inputs.snapshots}),
-                    "datasets": sorted({d.content_sha256 for d in inputs.datasets}),
-                },
-                actor=request.actor,
-                payload={"tokens": len(issued)},
-            )
-        ]
-        approvals = [
-            self._event(
-                "approval",
-                subject=f"{conflict['corridor']}:{conflict['domain']}",
-                digest=digests.of_document(conflict),
-                refs={"build": request.build_id},
-                actor=request.actor,
-                payload={"accepted": "the stricter rule of each conflict"},
-            )
-            for conflict in request.accepted_conflicts
-        ]
-        rows = []
-        for token, body in issued:
-            issue = self._event(
-                "token_issue",
-                subject=token.token_id,
-                digest=token.canonical_hash,
-                refs={"build": request.build_id, "derived_from": list(token.derived_from)},
-                actor=self._issuer,
-                payload={"jti": token.jti, "exp": token.effective.exp},
-            )
-            events.append(issue)
-            rows.append(_row(token, body))
-        command = commands.PublishBuild(
-            build_id=request.build_id,
-            manifest_digest=manifest_digest,
-            at=self._clock.now(),
-            events=tuple(event.to_bytes(entry) for entry in events),
-            tokens=tuple(rows),
-            rev_epoch=inputs.rev_epoch,
-            approvals=tuple(event.to_bytes(approval) for approval in approvals),
-        )
-        return await self._log.ask(Commit(command))
-
     async def _refuse(self, request: RecordRefusal) -> None:
         await self._log.ask(
             Commit(
@@ -221,63 +246,5 @@ class RegistryActor:
             )
         )
 
-    async def _record_keys(self) -> None:
-        """Log the root-signed key manifest and JWKS that the operator put in place."""
-        jwks = self._key_files.jwks
-        held = self._store.keys.documents()
-        if held is not None and held.jwks == jwks:
-            return
-        root, manifest_digest = self._key_files.root_kid, digests.sha256(self._key_files.manifest)
-        key_events = [
-            self._event(
-                "key_event",
-                subject=key.kid,
-                digest=digests.sha256(key.public),
-                refs={"manifest": manifest_digest},
-                actor=root,
-                payload={"act": "enrolled", "purpose": key.purpose},
-            )
-            for key in self._key_files.keys
-        ]
-        published = self._event(
-            "jwks_publish",
-            subject=self._issuer,
-            digest=digests.sha256(jwks),
-            refs={"manifest": manifest_digest},
-            actor=root,
-            payload={},
-        )
-        await self._log.ask(
-            Commit(
-                commands.RecordKeys(
-                    manifest=self._key_files.manifest,
-                    jwks=jwks,
-                    jwks_jws=self._key_files.jwks_jws,
-                    keys=self._key_files.keys,
-                    events=tuple(event.to_bytes(e) for e in [*key_events, published]),
-                )
-            )
-        )
-
     def _event(self, type_: str, **members: Any) -> event.Event:  # noqa: ANN401 - passed on to make
         return event.make(type=type_, at=self._clock.now(), **members)
-
-
-def _row(token: Token, body: bytes) -> commands.TokenRow:
-    name = identifiers.split_token_id(token.token_id)
-    return commands.TokenRow(
-        token_id=token.token_id,
-        jti=token.jti,
-        type=token.type,
-        place=name.place,
-        name=name.name,
-        version=name.version,
-        issue=name.issue or 0,
-        canonical_hash=token.canonical_hash,
-        nbf=times.parse(token.effective.nbf),
-        exp=times.parse(token.effective.exp),
-        body=body,
-        status_list=status_list.number_of(token.revocation.status_list.uri),
-        status_idx=token.revocation.status_list.idx,
-        parents=tuple(token.derived_from),
-    )

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import trio
 
 from rtgf_node.actors.mailbox import Mailbox
-from rtgf_node.actors.messages import ChangeStatus, Commit, RevocationList, StatusList
+from rtgf_node.actors.messages import (
+    ChangeStatus,
+    Commit,
+    CommitProved,
+    PastStatusList,
+    Proved,
+    RevocationList,
+    StatusList,
+)
 from rtgf_node.core import jose, status_list, times, tokens
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.as_of import AsOf
+from rtgf_node.core.canonical_json import JsonValue, parse
 from rtgf_node.core.clock import Clock
-from rtgf_node.core.keys import Signer
+from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
 from rtgf_node.store import Store
@@ -37,11 +47,12 @@ LISTS_KEPT = 256
 
 
 class _Signed(NamedTuple):
-    """A status list that was signed, the revocations that it reflects, and when."""
+    """A status list that was signed, the revocations that it reflects, when, and by which key."""
 
     jwt: str
     rev_epoch: int
     at: int
+    kid: str
 
 
 class RevocationActor:
@@ -54,6 +65,7 @@ class RevocationActor:
         log: Mailbox,
         store: Store,
         signer: Signer,
+        past_signer: Callable[[KeySet], Signer],
         status_lists_uri: str,
         clock: Clock,
         metrics: Metrics,
@@ -62,10 +74,11 @@ class RevocationActor:
         self._log = log
         self._store = store
         self._signer = signer
+        self._past_signer = past_signer
         self._status_lists_uri = status_lists_uri
         self._clock = clock
         self._metrics = metrics
-        self._lists: dict[tuple[int, int, int, str | None], Document] = {}
+        self._lists: dict[tuple[int, int, int, str | None, str], Document] = {}
         self._status_lists: dict[tuple[int, int | None], _Signed] = {}
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -77,10 +90,12 @@ class RevocationActor:
                 match envelope.request:
                     case ChangeStatus() as request:
                         envelope.reply(await self._change(request))
-                    case RevocationList(since, type_):
-                        envelope.reply(self._list(since, type_))
+                    case RevocationList(since, type_, tree_size):
+                        envelope.reply(self._list(since, type_, tree_size))
                     case StatusList(number, tree_size):
                         envelope.reply(self._status_list(number, tree_size))
+                    case PastStatusList(number, as_of):
+                        envelope.reply(self._past_status_list(number, as_of))
                     case unknown:
                         raise TypeError(f"not a revocation request: {unknown!r}")
 
@@ -101,15 +116,20 @@ class RevocationActor:
             )
         command = commands.Revoke(entries=tuple(entries), at=self._clock.now(), actor=request.actor)
         try:
-            outcome = await self._log.ask(Commit(command))
+            if request.proofs:
+                proved = await self._log.ask(CommitProved(command))
+            else:
+                proved = Proved(await self._log.ask(Commit(command)), ())
         except RtgfError as error:
             # The command's entries are the request's items; the asker knows only the latter.
             pointer = (error.pointer or "").replace("/entries/", "/items/", 1)
             pointer = pointer.replace("/token_id", "/token")
             raise RtgfError(error.code, error.detail, pointer=pointer or None) from error
-        self._metrics.revocation_epoch.set(outcome.rev_epoch)
+        self._metrics.revocation_epoch.set(proved.outcome.rev_epoch)
         return RevokeAnswer(
-            revEpoch=outcome.rev_epoch, entries=[_entry(row) for row in outcome.revocations]
+            revEpoch=proved.outcome.rev_epoch,
+            entries=[_entry(row) for row in proved.outcome.revocations],
+            proofs=list(proved.bundles),
         )
 
     def _token_id(self, reference: str, *, pointer: str) -> str:
@@ -122,16 +142,18 @@ class RevocationActor:
             )
         return found.token.token_id
 
-    def _list(self, since: int, type_: str | None) -> Document:
-        epoch, size = self._store.revocation.rev_epoch(), self._store.log.size
-        key = (epoch, size, since, type_)
+    def _list(self, since: int, type_: str | None, tree_size: int) -> Document:
+        size = min(tree_size, self._store.log.size)
+        epoch = self._store.revocation.rev_epoch(before_leaf=size)
+        key = (epoch, size, since, type_, self._signer.kid)
         if key not in self._lists:
             if len(self._lists) >= LISTS_KEPT:
                 self._lists.clear()
             rows = [
                 row
                 for row in self._store.revocation.all_since(since)
-                if type_ is None or row.token_id.partition(":")[0] == type_
+                if row.leaf_index < size
+                and (type_ is None or row.token_id.partition(":")[0] == type_)
             ]
             entries: list[JsonValue] = []
             for row in rows:
@@ -182,6 +204,7 @@ class RevocationActor:
         if (
             held is None
             or held.rev_epoch != state.rev_epoch
+            or held.kid != self._signer.kid
             or not 0 <= now - held.at < status_list.LIFE_SECONDS // 2
         ):
             jwt = status_list.sign(
@@ -194,8 +217,37 @@ class RevocationActor:
             )
             if len(self._status_lists) >= LISTS_KEPT:
                 self._status_lists.clear()
-            held = self._status_lists[key] = _Signed(jwt, state.rev_epoch, now)
+            held = self._status_lists[key] = _Signed(jwt, state.rev_epoch, now, self._signer.kid)
         return held.jwt
+
+    def _past_status_list(self, number: int, as_of: AsOf) -> str:
+        """Return a status list of the past, made now of what the log says.
+
+        It is dated then, and says that it was made later: a list of every second of the past was
+        not signed. The key must be one that could have signed it.
+        """
+        size = min(as_of.tree_size, self._store.log.size)
+        first = self._store.registry.first_of_status_list(number)
+        if first is None or first.leaf_index >= size:
+            raise RtgfError(Code.RTGF_NOT_FOUND, f"there was no status list {number} then")
+        published = self._store.keys.documents(before_leaf=size)
+        keys = KeySet.from_jwks(parse(published.jwks)) if published is not None else KeySet(())
+        try:
+            signer = self._past_signer(keys)
+            keys.get(signer.kid, at=as_of.at)
+        except RtgfError as error:
+            raise RtgfError(
+                Code.RTGF_NOT_FOUND, f"no key that can sign it now was valid then: {error}"
+            ) from error
+        return status_list.sign(
+            self._store.revocation.statuses_of_list(number, before_leaf=size),
+            signer,
+            uri=self._uri(number),
+            at=as_of.at,
+            rev_epoch=self._store.revocation.rev_epoch(before_leaf=size),
+            tree_size=size,
+            made_later=True,
+        )
 
 
 def _status(wanted: str, reason: str) -> Status:

@@ -1,4 +1,7 @@
-"""How a policy snapshot gets in: by its source or by push, always checked against pinned keys."""
+"""How a policy snapshot gets in: by its source or by push, always checked against pinned keys.
+
+A source may have terms documents too; those go on to `terms_intake`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptSnapshot, RecordRefusal
-from rtgf_node.core import digests, policy_matrix, snapshot
+from rtgf_node.actors.terms_intake import TermsIntake
+from rtgf_node.core import digests, policy_matrix, snapshot, terms_document
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
@@ -25,6 +29,7 @@ class SnapshotIntake:
     Args:
       authorities: pinned keys by authority DID; a snapshot of anybody else is refused.
       places: the jurisdictions that an authority is pinned for, by its DID.
+      terms: takes in the terms documents that a source has.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class SnapshotIntake:
         max_ttl_sec: int,
         clock: Clock,
         metrics: Metrics,
+        terms: TermsIntake,
     ) -> None:
         self._registry = registry
         self._egress = egress
@@ -47,6 +53,7 @@ class SnapshotIntake:
         self._max_ttl = max_ttl_sec
         self._clock = clock
         self._metrics = metrics
+        self._terms = terms
 
     async def fetch(self, source: SourceConfig, *, actor: str) -> list[FetchItem]:
         """Fetch a snapshot, or every snapshot of a policy matrix index; one item for each."""
@@ -70,7 +77,8 @@ class SnapshotIntake:
 
     async def _take_one(self, source: SourceConfig, uri: str, body: bytes, actor: str) -> FetchItem:
         try:
-            taken = await self.take(body, source=uri, actor=actor, allowed=source.authorities)
+            intake = self._terms if _is_terms(body) else self
+            taken = await intake.take(body, source=uri, actor=actor, allowed=source.authorities)
         except RtgfError as error:
             return _refused(source.name, uri, error)
         return FetchItem(source=source.name, outcome=taken.outcome, subject=taken.subject)
@@ -132,6 +140,13 @@ def _listed(body: bytes, *, base: str) -> list[str] | None:
     except RtgfError:
         return None
     return policy_matrix.sources(document, base=base)
+
+
+def _is_terms(body: bytes) -> bool:
+    try:
+        return terms_document.is_terms(parse(body, max_bytes=snapshot.MAX_SNAPSHOT_BYTES))
+    except RtgfError:
+        return False
 
 
 def _refused(source: str, subject: str, error: RtgfError) -> FetchItem:

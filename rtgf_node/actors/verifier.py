@@ -7,9 +7,11 @@ before the asker of a change hears of it, and unavailable (fails closed) while i
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
@@ -17,25 +19,32 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import PrepareDatasets
-from rtgf_node.core import canonical_json, identifiers, snapshot, tokens, verification
+from rtgf_node.actors.verifier_notes import note_change, note_feeds
+from rtgf_node.actors.verifier_tokens import TokensHeard
+from rtgf_node.core import canonical_json, identifiers, remembering, verification
+from rtgf_node.core.as_of import AsOf, present
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists import record_file
-from rtgf_node.core.lists.screening import NameIndex
-from rtgf_node.core.policy import duration, explain
+from rtgf_node.core.lists.screening import ListsIndex, NameIndex
+from rtgf_node.core.merkle import MAX_TREE_SIZE
+from rtgf_node.core.policy import explain
+from rtgf_node.core.policy.receipts import PinnedVerifiers
+from rtgf_node.core.policy.time_limit import limited
 from rtgf_node.core.shapes import read_body
+from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
 from rtgf_node.replication.commands import Applied, Outcome
 from rtgf_node.replication.replicator import Replicator, Subscription
 from rtgf_node.store import Store
+from rtgf_node.store.database import snapshot
 from rtgf_node.store.objects import ObjectStore
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import (
     EvaluateAnswer,
     EvaluateRequest,
-    VerifyAnswer,
     VerifyRequest,
 )
 
@@ -44,9 +53,10 @@ CACHE_LIMIT = 20_000
 
 
 class Remembered(NamedTuple):
-    """A verdict, good while nothing was applied and no boundary of time was passed."""
+    """A verdict, good while nothing was applied and no boundary of time was passed, either way."""
 
     version: int
+    since: int
     until: int
     answer: bytes
     result: str
@@ -66,8 +76,11 @@ class VerifierActor:
         required: tuple[str, ...],
         max_age_seconds: dict[str, int],
         max_staleness_seconds: float,
+        proof_verifiers: PinnedVerifiers,
+        resolver_timeout_seconds: float,
         clock: Clock,
         metrics: Metrics,
+        prepare_others: Callable[[tuple[str, ...]], Awaitable[None]] | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._replicator = replicator
@@ -77,15 +90,19 @@ class VerifierActor:
         self._required = required
         self._max_age = max_age_seconds
         self._max_staleness = max_staleness_seconds
+        self._proof_verifiers = proof_verifiers
+        self._resolver_timeout = resolver_timeout_seconds
         self._clock = clock
         self._metrics = metrics
+        metrics.revocation_epoch_drift.set_function(self._drift)
+        self._prepare_others = prepare_others
         self._state: TrustState | None = None
         self._whole = False
         self._following: Subscription | None = None
         self._offered: dict[str, str] = {}
-        self._in_force: tuple[int, dict[str, int]] = (-1, {})
+        self._in_force: tuple[tuple[int, frozenset[str]], dict[str, int]] = ((-1, frozenset()), {})
         self._version = 0
-        self._newest_leaf = -1
+        self._tokens = TokensHeard()
         self._cache: OrderedDict[bytes, Remembered] = OrderedDict()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -94,9 +111,11 @@ class VerifierActor:
         self._following = subscription
         try:
             # From here on news reaches the memory, also while its lists are still being indexed.
-            self._state = self._read_store()
+            with snapshot(self._store.reader):
+                self._state = self._read_store()
             for digest in sorted(self._state.lists_in_use(self._clock.now())):
                 self._state.screens[digest] = await self._index(digest)
+            await self._join(self._state)
             self._whole = True
             task_status.started()
             async with trio.open_nursery() as nursery:
@@ -128,44 +147,54 @@ class VerifierActor:
         state = self._state
         if state is None:
             return {}
-        version, used = self._in_force
-        if version != self._version:
-            used = state.lists_in_force(self._clock.now())
-            self._in_force = (self._version, used)
+        state.now = self._clock.now()
+        version = (self._version, frozenset(filter(state.ahead, state.checked_at)))
+        if version != self._in_force[0]:
+            self._in_force = (version, state.lists_in_force(state.now))
+        used = self._in_force[1]
         return {
-            name: used.get(name, state.fresh_until.get(content, 0))
+            name: used.get(name, 0 if state.ahead(content) else state.fresh_until.get(content, 0))
             for name, content in self._offered.items()
             if name in self._max_age
         }
 
-    def verify(self, body: bytes) -> bytes:
-        """Return the canonical bytes of the answer to a `POST /verify` body.
+    def _drift(self) -> float:
+        known = self._state.rev_epoch if self._state is not None else 0
+        return self._store.revocation.rev_epoch() - known
+
+    def verify(self, body: bytes, *, at: str | None = None) -> bytes:
+        """Return the canonical bytes of the answer to a `POST /verify` body; `at` may be beside it.
 
         Raises:
           RtgfError: the body cannot be answered with a verdict; see `verification.verify`.
         """
         state, now = self._fresh_state(), self._clock.now()
         key = hashlib.sha256(body).digest()
-        known = self._cache.get(key)
-        fresh = known is not None and known.version == self._version and now < known.until
+        known = self._cache.get(key) if at is None else None
+        fresh = (
+            known is not None
+            and known.version == self._version
+            and known.since - SKEW_SECONDS <= now < known.until
+        )
         if known is not None and fresh and not state.stale:
-            self._metrics.verify_cache(hit=True)
-            self._metrics.verified(known.result)
+            self._metrics.answers.verify_cache(hit=True)
+            self._metrics.answers.verified(known.result)
             return known.answer
-        self._metrics.verify_cache(hit=False)
+        self._metrics.answers.verify_cache(hit=False)
         request = read_body(body, VerifyRequest)
-        answer = verification.verify(request, state, at=now, required=self._required)
+        as_of = self._as_of(request.at, at, now)
+        answer = verification.verify(request, state, as_of=as_of, now=now, required=self._required)
         encoded = canonical_json.canonical_bytes(msgspec.to_builtins(answer))
         result = "valid" if answer.valid else answer.reason or "invalid"
-        self._metrics.verified(result)
-        until = self._until(request, answer, state, now)
+        self._metrics.answers.verified(result)
+        until = remembering.until(request, answer, state, now=now) if at is None else now
         if until > now:
-            self._cache[key] = Remembered(self._version, until, encoded, result)
+            self._cache[key] = Remembered(self._version, now, until, encoded, result)
             if len(self._cache) > CACHE_LIMIT:
                 self._cache.popitem(last=False)
         return encoded
 
-    def evaluate(self, body: bytes, *, explained: bool) -> EvaluateAnswer:
+    def evaluate(self, body: bytes, *, explained: bool, at: str | None = None) -> EvaluateAnswer:
         """Return the decision to a `POST /evaluate` body.
 
         Raises:
@@ -174,16 +203,16 @@ class VerifierActor:
         state = self._fresh_state()
         request = read_body(body, EvaluateRequest)
         now = self._clock.now()
-        at = verification.moment_of(request.at, now)
-        checked = verification.resolve(request, state, now=now)
+        as_of = self._as_of(request.at, at, now)
+        checked = verification.resolve(request, state, as_of=as_of, now=now)
         if checked.reason is not None:
             raise RtgfError(
                 Code.RTGF_CONFLICT,
                 f"{checked.token.token_id} is not valid and decides nothing: {checked.reason.name}",
                 pointer="/token",
+                causes=(RtgfError(checked.reason, "why it is not", pointer="/token"),),
             )
-        as_of = at if at < now else None
-        decision = verification.evaluate(checked.token, request.context, state, at=at, as_of=as_of)
+        decision = verification.evaluate(checked.token, request.context, state, as_of=as_of)
         text = explain.text(decision, checked.token.predicate_set or []) if explained else None
         return EvaluateAnswer(
             token=identifiers.token_uri(checked.token.token_id),
@@ -193,13 +222,22 @@ class VerifierActor:
             controls=list(decision.controls),
             trace=decision.trace,
             trace_digest=decision.trace_digest,
-            revEpoch=state.rev_epoch,
+            revEpoch=state.rev_epoch_of(as_of.tree_size),
             explanation=text,
         )
 
-    def withdrawn(self, token_id: str) -> bool:
-        """Tell whether a token is revoked or suspended now."""
-        return self._fresh_state().withdrawn(token_id)
+    def withdrawn(self, token_id: str, *, tree_size: int = MAX_TREE_SIZE) -> bool:
+        """Tell whether a token is revoked or suspended, as the first `tree_size` entries say."""
+        return self._fresh_state().withdrawn(token_id, tree_size=tree_size)
+
+    def _as_of(self, in_body: str | None, beside: str | None, now: int) -> AsOf:
+        """Return the state that a question is about: the present one, if it does not say."""
+        text, pointer = (in_body, "/at") if beside is None else (beside, "?at")
+        if in_body not in {None, text}:
+            raise RtgfError(Code.RTGF_VERIFY_BAD_REQUEST, "?at says otherwise", pointer="/at")
+        return (
+            present(now) if text is None else self._store.log.named(text, now=now, pointer=pointer)
+        )
 
     def _stale(self) -> bool:
         # An old copy of the store does not know what was revoked since.
@@ -211,52 +249,30 @@ class VerifierActor:
         if self._state is None or not self._whole or lost:
             raise RtgfError(Code.RTGF_VERIFY_UNAVAILABLE, "the verifier is loading; try again")
         self._state.stale = self._stale()
+        self._state.now = self._clock.now()
         return self._state
-
-    def _until(
-        self, request: VerifyRequest, answer: VerifyAnswer, state: TrustState, now: int
-    ) -> int:
-        """Return the next instant at which time alone could change the answer."""
-        if request.at is not None or state.stale:
-            return now
-        boundaries: list[int] = []
-        for verdict in answer.tokens:
-            held = state.find(verdict.uri.removeprefix("urn:rtgf:token:"))
-            if held is None:
-                return now
-            token = held.token
-            if request.context is not None and state.prepared(token).timed:
-                return now
-            boundaries += state.turning_points(token)
-            boundaries += [until + 1 for until in state.list_limits(token).values()]
-        return min((boundary for boundary in boundaries if boundary > now), default=now)
 
     def _read_store(self) -> TrustState:
         """Return the memory as the store has it now, without the name indexes."""
         state = TrustState()
         state.origin = self._origin
+        state.proof_verifiers = self._proof_verifiers
+        state.limit_resolvers = functools.partial(
+            limited, seconds=self._resolver_timeout, stopwatch=time.monotonic
+        )
         self._version += 1
-        registry, revocation = self._store.registry, self._store.revocation
-        documents = self._store.keys.documents()
-        if documents is not None:
-            state.keys = KeySet.from_jwks(canonical_json.parse(documents.jwks))
-        issued_at = {build.build_id: build.at for build in registry.published_builds()}
-        for issued in registry.tokens():
-            state.add(
-                tokens.parse(issued.token.body),
-                leaf_index=issued.leaf_index,
-                at=issued_at[issued.build_id],
-            )
-            self._newest_leaf = issued.leaf_index
-        for change in revocation.all_since(0):
-            state.set_status(
-                change.token_id, change.status, at=change.at, rev_epoch=change.rev_epoch
-            )
+        for published in self._store.keys.every_documents():
+            keys = KeySet.from_jwks(canonical_json.parse(published.jwks))
+            state.replace_keys(keys, leaf_index=published.leaf_index)
+        self._tokens = TokensHeard()
+        self._tokens.load(state, self._store.registry, self._store.staging)
+        for change in self._store.revocation.all_since(0):
+            note_change(state, change)
         head = self._store.log.latest_head()
         state.tree_size = head.tree_size if head is not None else 0
         self._offered.clear()
         for row in self._store.intake.snapshots():
-            self._note_feeds(state, row.digest, row.body)
+            note_feeds(state, row.digest, row.body)
         for name, content_sha256, checked_at in self._store.intake.checked_contents():
             self._note_age(state, name, content_sha256, checked_at)
         return state
@@ -266,6 +282,15 @@ class VerifierActor:
         for digest in content_digests:
             if digest not in state.screens:
                 state.screens[digest] = await self._index(digest)
+        await self._join(state)
+        if self._prepare_others is not None:
+            await self._prepare_others(content_digests)
+
+    @staticmethod
+    async def _join(state: TrustState) -> None:
+        """Screen all held lists together from now on; joined in a thread, while others decide."""
+        if state.screens.keys() != state.joined.lists.keys():
+            state.joined = await trio.to_thread.run_sync(ListsIndex, dict(state.screens))
 
     async def _index(self, content_digest: str) -> NameIndex:
         """Build the name index of one dataset version in a thread."""
@@ -281,34 +306,38 @@ class VerifierActor:
         state = self._state
         if state is None or not isinstance(applied.outcome, Outcome):
             return
-        # What was decided changes no verdict; nor does a head, unless it is the first that covers
-        # a token.
-        covered = self._newest_leaf < state.tree_size
-        quiet = isinstance(applied.command, commands.RecordDecisionRoot)
-        if not (quiet or (covered and isinstance(applied.command, commands.SignedHead))):
+        # What was decided, told or staged changes no verdict; nor does a head, unless it is the
+        # first that covers a token.
+        covered = self._tokens.newest_leaf < state.tree_size
+        quiet = commands.RecordDecisionRoot | commands.NoteDelivery | commands.StageTokens
+        if not (
+            isinstance(applied.command, quiet)
+            or (covered and isinstance(applied.command, commands.SignedHead))
+        ):
             self._version += 1
         match applied.command:
             case commands.PublishBuild() as build:
                 # The first entry is the build's own.
-                indexes = applied.outcome.leaf_indexes[1:]
-                for row, index in zip(build.tokens, indexes, strict=True):
-                    state.add(tokens.parse(row.body), leaf_index=index, at=build.at)
-                self._newest_leaf = max([self._newest_leaf, *indexes])
+                self._tokens.publish(build, applied.outcome.leaf_indexes[1:], state)
                 used = state.lists_in_use(self._clock.now())
                 for digest in state.screens.keys() - used:
                     del state.screens[digest]
+                    state.joined.forget(digest)
+            case commands.StageTokens() as staged:
+                self._tokens.stage(staged)
+            case commands.NoteBuild() as noted:
+                self._tokens.forget(noted.build_id)
             case commands.Revoke():
                 for change in applied.outcome.revocations:
-                    state.set_status(
-                        change.token_id, change.status, at=change.at, rev_epoch=change.rev_epoch
-                    )
+                    note_change(state, change)
             case commands.SignedHead() as head:
                 # What the store told at the start is news once more when the feed comes to it.
                 state.tree_size = max(state.tree_size, head.tree_size)
             case commands.RecordKeys() as keys:
-                state.keys = KeySet.from_jwks(canonical_json.parse(keys.jwks))
+                published = KeySet.from_jwks(canonical_json.parse(keys.jwks))
+                state.replace_keys(published, leaf_index=applied.outcome.leaf_indexes[-1])
             case commands.TakeSnapshot() as taken:
-                self._note_feeds(state, taken.digest, taken.body)
+                note_feeds(state, taken.digest, taken.body)
             case commands.RecordDataset() as dataset:
                 self._note_age(state, dataset.name, dataset.content_sha256, dataset.retrieved_at)
             case commands.ConfirmDataset() as confirmed:
@@ -317,21 +346,6 @@ class VerifierActor:
             case _:
                 pass
 
-    @staticmethod
-    def _note_feeds(state: TrustState, digest: str, body: bytes) -> None:
-        """Note how old an authority lets its lists be."""
-        try:
-            sources = snapshot.parse(body).evidence_sources
-        except RtgfError:
-            # The store was edited, or is another version's: what rests on it is not decided.
-            state.feeds[digest] = None
-            return
-        state.feeds[digest] = {
-            source.dataset: _least_seconds(source.feed.max_age)
-            for source in sources
-            if source.feed is not None
-        }
-
     def _note_age(self, state: TrustState, name: str, content_sha256: str, checked_at: int) -> None:
         """Note when the provider last said that this is its list.
 
@@ -339,6 +353,11 @@ class VerifierActor:
         until a build takes the new one up, decisions rest on the old one.
         """
         self._offered[name] = content_sha256
+        state.now = self._clock.now()
+        if state.ahead(content_sha256):
+            # Another word takes the place of a wrong clock's, though it is of an earlier instant.
+            del state.checked_at[content_sha256]
+            state.fresh_until.pop(content_sha256, None)
         state.checked_at[content_sha256] = max(
             checked_at, state.checked_at.get(content_sha256, checked_at)
         )
@@ -347,14 +366,6 @@ class VerifierActor:
             state.fresh_until[content_sha256] = max(
                 until, state.fresh_until.get(content_sha256, until)
             )
-
-
-def _least_seconds(text: str) -> int:
-    """Return how long a stated age is at least; none at all where it has no definite length."""
-    try:
-        return duration.least_seconds(duration.parse(text))
-    except ValueError:
-        return 0
 
 
 async def _crash_with(subscription: Subscription) -> None:

@@ -7,13 +7,13 @@ the build's inputs, or for an IMT from the intersection of its two RMTs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from rtgf_node.core import digests, identifiers, snapshot, tokens
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.manifest import DatasetInput, ImtTarget, Inputs, RmtTarget
+from rtgf_node.core.manifest import DatasetInput, ImtTarget, Inputs, RmtTarget, Target
 from rtgf_node.core.policy import plan
 from rtgf_node.core.policy.corridor import IntersectedPolicy
 from rtgf_node.core.policy.predicates import CompiledPolicy
@@ -42,10 +42,10 @@ def rmt(
     token_id = rmt_id(target, held)
     scope = scope_digests([held], (each.content_sha256 for each in lists), inputs.library_digest)
     document: Document = {
-        **_frame("RMT", token_id, target, inputs=inputs, build_id=build_id),
+        **frame("RMT", token_id, target, inputs=inputs, build_id=build_id),
         "rmt_id": token_id,
         "jurisdiction": held.jurisdiction,
-        **_window(held.effective_date, held.expires_at),
+        **window(held.effective_date, held.expires_at),
         "ttl_sec": held.ttl_sec,
         "policy_max_ttl": held.policy_max_ttl,
         "policy_snapshot_hash": held.policy_snapshot_hash,
@@ -93,10 +93,10 @@ def imt(
     )
     scope = sorted({digest for each in (a, b) for digest in _scope_of(each)})
     document: Document = {
-        **_frame("IMT", token_id, target, inputs=inputs, build_id=build_id),
+        **frame("IMT", token_id, target, inputs=inputs, build_id=build_id),
         "imt_id": token_id,
         "corridor": merged.corridor,
-        **_window(merged.effective["nbf"], merged.effective["exp"]),
+        **window(merged.effective["nbf"], merged.effective["exp"]),
         "ttl_sec": merged.ttl_sec,
         "policy_max_ttl": merged.policy_max_ttl,
         "policy_snapshot_hash": merged.policy_snapshot_hash,
@@ -127,15 +127,13 @@ def evidence_requirements(predicates: Iterable[Mapping[str, JsonValue]]) -> Json
     """Return the proofs that a caller must bring: what the predicates ask the resolver `proof`."""
     required: set[str] = set()
     for predicate in predicates:
-        for step in cast("list[dict[str, dict[str, str]]]", predicate["derive"]):
+        for step in cast("list[dict[str, Any]]", predicate["derive"]):
             if step["expr"].get("resolver") == "proof":
-                required.add(str(step["name"]))
+                required.add(str(step["expr"]["args"]["proof"]))
     return _plain(sorted(required))
 
 
-def _frame(
-    kind: str, token_id: str, target: RmtTarget | ImtTarget, *, inputs: Inputs, build_id: str
-) -> Document:
+def frame(kind: str, token_id: str, target: Target, *, inputs: Inputs, build_id: str) -> Document:
     """Return the members that say which token this is, and of which build."""
     return {
         "type": kind,
@@ -157,7 +155,8 @@ def _frame(
     }
 
 
-def _window(nbf: str, exp: str) -> Document:
+def window(nbf: str, exp: str) -> Document:
+    """Return the members that say from when to when a token holds."""
     return {
         "effective": {"nbf": nbf, "exp": exp},
         "effective_date": nbf,

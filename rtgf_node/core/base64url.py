@@ -7,10 +7,13 @@ import binascii
 
 from rtgf_node.errors import Code, RtgfError
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
 
 def encode(data: bytes) -> str:
     """Return the base64url text of bytes, without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    text = binascii.b2a_base64(data, newline=False).translate(_URL_SAFE)
+    return text.rstrip(b"=").decode("ascii")
 
 
 def decode(text: str) -> bytes:

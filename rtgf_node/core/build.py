@@ -4,14 +4,16 @@ Every input is named by its digest and checked against it before anything is com
 randomness and no environment is read, so that anyone who holds the inputs can do it again. A build
 is all or nothing, but for a corridor whose two sides cannot both be fulfilled: that one gets no
 token and is listed with the reason, and the rest goes on.
+
+A build can be made in pieces, by as many processes as one likes: each piece is some of the targets,
+and `finish` puts them together to the same bytes, however they were cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
-
-from msgspec import Struct
+from types import MappingProxyType
+from typing import Final
 
 from rtgf_node.core import (
     assembly,
@@ -19,44 +21,51 @@ from rtgf_node.core import (
     digests,
     identifiers,
     manifest,
-    snapshot,
     times,
     tokens,
 )
 from rtgf_node.core.assembly import Document
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.build_inputs import Place, invalid, read_parents, read_snapshots, rmt_targets
+from rtgf_node.core.build_output import (
+    NOTES,
+    BuildOutput,
+    Note,
+    Part,
+    UnbuildableError,
+    finish,
+    unsatisfiable,
+)
 from rtgf_node.core.lists.screening import NameIndex
-from rtgf_node.core.manifest import DatasetInput, ImtTarget, Inputs, RmtTarget
+from rtgf_node.core.manifest import (
+    DatasetInput,
+    ImtTarget,
+    Inputs,
+    RmtTarget,
+    RrmtTarget,
+)
 from rtgf_node.core.policy import corridor, predicates
 from rtgf_node.core.policy.predicates import CompiledPolicy
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.scenarios import Examination
 from rtgf_node.core.snapshot import Snapshot
+from rtgf_node.core.terms_build import TermsBuild, TermsTarget, place_of, read_bases, subject_of
 from rtgf_node.errors import Code, RtgfError
 
+__all__ = [
+    "ITSELF",
+    "NOTES",
+    "Build",
+    "BuildOutput",
+    "Note",
+    "Part",
+    "UnbuildableError",
+    "build",
+    "finish",
+    "scope_hash",
+]
 
-class BuildOutput(Struct, frozen=True):
-    """What a build gave.
-
-    Attributes:
-      manifest: the canonical manifest.
-      artefacts: the files by name; `tokens/<type>/<slug>.json` are the unsigned tokens.
-    """
-
-    manifest: bytes
-    artefacts: dict[str, bytes]
-
-    def unsatisfiable(self) -> list[dict[str, Any]]:
-        """Return the corridors that got no token: `{corridor, domain, code, detail, ...}`."""
-        listed: Any = canonical_json.parse(self.artefacts["unsatisfiable.json"])
-        return list(listed)
-
-
-class _Place(NamedTuple):
-    """A jurisdiction, or a corridor, in a domain."""
-
-    name: str
-    domain: str
+ITSELF: Final = -1
+"""In place of a target's number: the entry's own RMT cannot be made, wherever it is needed."""
 
 
 def scope_hash(snapshots: Iterable[Snapshot], contents: Iterable[str], library_digest: str) -> str:
@@ -77,26 +86,42 @@ def build(
     parents: Mapping[str, bytes],
     library: Library,
     datasets: Mapping[str, NameIndex],
+    terms: Mapping[str, bytes] = MappingProxyType({}),
 ) -> BuildOutput:
     """Return the unsigned tokens and the manifest of one build.
 
     Args:
       inputs: the inputs part of the manifest.
       snapshots: the snapshots' bytes by id.
-      parents: issued RMTs' bytes by token id.
+      parents: issued tokens' bytes by token id.
       library: the predicate library.
       datasets: name indexes by content digest; one is asked for only when a scenario screens.
+      terms: the terms documents' bytes by id.
 
     Raises:
-      RtgfError: RTGF_INPUT_INVALID, RTGF_BUILD_HASH_MISMATCH, RTGF_BUILD_SNAPSHOT_INVALID with its
-        causes, RTGF_SANCTIONS_HASH_MISMATCH or RTGF_SANCTIONS_FETCH_FAILED for a list that is not
-        the pinned one or not there, or RTGF_PIPELINE_QA_FAIL for a scenario that comes out wrong.
+      UnbuildableError: RTGF_BUILD_SNAPSHOT_INVALID with its causes, RTGF_SANCTIONS_HASH_MISMATCH or
+        RTGF_SANCTIONS_FETCH_FAILED for a list that is not the pinned one or not there, or
+        RTGF_PIPELINE_QA_FAIL for a scenario that comes out wrong.
+      RtgfError: RTGF_INPUT_INVALID, RTGF_BUILD_HASH_MISMATCH or RTGF_BUILD_SNAPSHOT_INVALID: the
+        inputs are not what they say, and nothing can be built from them.
     """
-    return _Build(inputs, snapshots, parents, library, datasets).run()
+    made = Build(inputs, snapshots, parents, library, datasets, terms)
+    part = made.make(range(len(made.inputs.targets)))
+    if made.failures:
+        raise UnbuildableError(made.failures)
+    listed = {name: digests.sha256(content) for name, content in part.artefacts.items()}
+    whole, notes = finish(inputs, listed, part.notes)
+    return BuildOutput(whole, dict(sorted({**part.artefacts, **notes}.items())))
 
 
-class _Build:
-    """One build under way: its checked inputs, and what it has made so far."""
+class Build:
+    """One build under way: its checked inputs, and the RMTs that it has made so far.
+
+    Attributes:
+      inputs: what is to be built.
+      failures: why entries that were needed cannot be built, each with the number of the target
+        that showed it.
+    """
 
     def __init__(
         self,
@@ -105,50 +130,47 @@ class _Build:
         parents: Mapping[str, bytes],
         library: Library,
         datasets: Mapping[str, NameIndex],
+        terms: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
-        self._document = document
-        self._inputs: Inputs = manifest.read_inputs(document)
+        self.inputs: Final[Inputs] = manifest.read_inputs(document)
+        self.failures: dict[tuple[Place, int], RtgfError] = {}
         self._build_id = manifest.build_id(document)
         self._library = library
         self._check_library()
-        self._snapshots = _read_snapshots(self._inputs, snapshots)
-        self._lists = {each.dataset: each for each in self._inputs.datasets}
-        self._rmts = _read_parents(self._inputs, parents)
-        issued_at = times.parse(self._inputs.issued_at)
-        self._issued_at = issued_at
-        self._examination = Examination(datasets, at=issued_at)
-        self._artefacts: dict[str, JsonValue] = {}
-        self._conflicts: list[JsonValue] = []
-        self._unsatisfiable: list[JsonValue] = []
-        self._manual_review: list[JsonValue] = []
+        self._snapshots = read_snapshots(self.inputs, snapshots)
+        self._lists = {each.dataset: each for each in self.inputs.datasets}
+        self._issued = read_parents(self.inputs, parents)
+        self._terms = TermsBuild(self.inputs, self._build_id, terms, read_bases(parents), self._imt)
+        self._rmts: dict[Place, tuple[Document, CompiledPolicy]] = {}
+        self._targets = rmt_targets(self.inputs)
+        self._issued_at = times.parse(self.inputs.issued_at)
+        self._examination = Examination(datasets, at=self._issued_at)
 
-    def run(self) -> BuildOutput:
-        """Build the RMTs, then the IMTs that rest on them."""
-        targets = self._inputs.targets
-        for target in targets:
+    def make(self, numbers: Iterable[int]) -> Part:
+        """Return what comes of the targets with these numbers.
+
+        A target that cannot be built, or that rests on one, is left out; `failures` says why.
+        """
+        part = Part({}, [])
+        for number in numbers:
+            target = self.inputs.targets[number]
             if isinstance(target, RmtTarget):
-                self._build_rmt(target)
-        for target in targets:
-            if isinstance(target, ImtTarget):
-                self._build_imt(target)
-        self._keep("conflicts.json", self._conflicts)
-        self._keep("manual_review.json", self._manual_review)
-        self._keep("unsatisfiable.json", self._unsatisfiable)
-        artefacts = {
-            name: canonical_json.canonical_bytes(self._artefacts[name])
-            for name in sorted(self._artefacts)
-        }
-        return BuildOutput(manifest.make(self._document, artefacts), artefacts)
+                self._add_rmt(part, number, target)
+            elif isinstance(target, ImtTarget):
+                self._add_imt(part, number, target)
+            else:
+                self._add_terms(part, number, target)
+        return part
 
     def _check_library(self) -> None:
         for member, stated, computed in (
-            ("library_digest", self._inputs.library_digest, self._library.digest),
+            ("library_digest", self.inputs.library_digest, self._library.digest),
             (
                 "catalogue_digest",
-                self._inputs.catalogue_digest,
+                self.inputs.catalogue_digest,
                 manifest.catalogue_digest(self._library),
             ),
-            ("schema_version", self._inputs.schema_version, tokens.SCHEMA_VERSION),
+            ("schema_version", self.inputs.schema_version, tokens.SCHEMA_VERSION),
         ):
             if stated != computed:
                 raise RtgfError(
@@ -157,25 +179,45 @@ class _Build:
                     pointer=f"/{member}",
                 )
 
-    def _build_rmt(self, target: RmtTarget) -> None:
-        place = _Place(target.jurisdiction, target.domain)
-        held = self._snapshots.get(place)
-        if held is None:
-            raise RtgfError(
-                Code.RTGF_BUILD_SNAPSHOT_INVALID,
-                f"no snapshot of {place.name} {place.domain} is among the inputs",
-                pointer="/snapshots",
-            )
+    def _add_rmt(self, part: Part, number: int, target: RmtTarget) -> None:
+        place = Place(target.jurisdiction, target.domain)
+        made = self._rmt(place, target)
+        if made is None:
+            return
+        document, policy = made
+        part.add(document)
+        part.artefacts[f"policy_token_map/{place.name}-{place.domain}.json"] = (
+            canonical_json.canonical_bytes([*policy.policy_token_map])
+        )
+        snapshot_id = self._snapshots[place].id
+        for review in policy.manual_review:
+            content = {**review, "snapshot": snapshot_id}
+            part.notes.append(Note(number, "manual_review.json", content))
+
+    def _rmt(self, place: Place, target: RmtTarget) -> tuple[Document, CompiledPolicy] | None:
+        """Return the RMT of a target, made when it is first needed; None if it cannot be built."""
+        if place not in self._rmts and (place, ITSELF) not in self.failures:
+            held = self._snapshots.get(place)
+            if held is None:
+                raise RtgfError(
+                    Code.RTGF_BUILD_SNAPSHOT_INVALID,
+                    f"no snapshot of {place.name} {place.domain} is among the inputs",
+                    pointer="/snapshots",
+                )
+            try:
+                self._rmts[place] = self._make_rmt(target, held)
+            except RtgfError as error:
+                self.failures[place, ITSELF] = error
+        return self._rmts.get(place)
+
+    def _make_rmt(self, target: RmtTarget, held: Snapshot) -> tuple[Document, CompiledPolicy]:
         lists = self._lists_of(held)
         policy = self._compiled(held)
         document = assembly.rmt(
-            target, held, policy, lists, inputs=self._inputs, build_id=self._build_id
+            target, held, policy, lists, inputs=self.inputs, build_id=self._build_id
         )
         self._examination.examine(held, document)
-        self._keep_token(document)
-        self._rmts[place] = document
-        self._keep(f"policy_token_map/{place.name}-{place.domain}.json", [*policy.policy_token_map])
-        self._manual_review.extend({**each, "snapshot": held.id} for each in policy.manual_review)
+        return document, policy
 
     def _compiled(self, held: Snapshot) -> CompiledPolicy:
         if times.parse(held.expires_at) <= self._issued_at:
@@ -184,9 +226,18 @@ class _Build:
                 f"{held.id} expired at {held.expires_at}; ask its authority for the next",
             )
         try:
-            return predicates.compile_snapshot(held, self._library)
+            return predicates.compile_snapshot(held, self._library, waived=self._waived(held))
         except RtgfError as error:
-            raise _invalid(held.id, error) from error
+            raise invalid(held.id, error) from error
+
+    def _waived(self, held: Snapshot) -> set[str]:
+        """Return the clauses that an approver lets pass though no template serves them."""
+        return {
+            clause_id
+            for each in self.inputs.waivers
+            if each.policy_snapshot_hash == held.policy_snapshot_hash
+            for clause_id in each.clause_ids
+        }
 
     def _lists_of(self, held: Snapshot) -> list[DatasetInput]:
         """Return the versions of the lists that the snapshot rests on; all must be there."""
@@ -200,6 +251,13 @@ class _Build:
                     " inputs; fetch it first",
                     pointer="/datasets",
                 )
+            if source.provider != given.provider:
+                raise RtgfError(
+                    Code.RTGF_SANCTIONS_FETCH_FAILED,
+                    f"{held.id} rests on {source.dataset!r} of {source.provider!r}, the inputs hold"
+                    f" that of {given.provider!r}; take in the list of the stated provider",
+                    pointer="/datasets",
+                )
             if source.pin is not None and source.pin.content_sha256 != given.content_sha256:
                 raise RtgfError(
                     Code.RTGF_SANCTIONS_HASH_MISMATCH,
@@ -210,134 +268,94 @@ class _Build:
             found.append(given)
         return sorted(found, key=lambda each: (each.dataset, each.content_sha256))
 
-    def _build_imt(self, target: ImtTarget) -> None:
-        origin, _, destination = identifiers.corridor(target.corridor).partition("-")
-        sides = [self._rmt(origin, target), self._rmt(destination, target)]
+    def _imt(self, target: ImtTarget) -> Document | None:
+        """Return the IMT of a target; None if one of its sides cannot be built.
+
+        Raises:
+          RtgfError: RTGF_MAP_RULE_CONFLICT if the two sides cannot both be fulfilled.
+        """
+        a, b = (self._side(place, target) for place in _ends(target))
+        if a is None or b is None:
+            return None
+        merged = corridor.intersect(a, b, corridor=target.corridor)
+        return assembly.imt(target, a, b, merged, inputs=self.inputs, build_id=self._build_id)
+
+    def _add_imt(self, part: Part, number: int, target: ImtTarget) -> None:
         try:
-            merged = corridor.intersect(sides[0], sides[1], corridor=target.corridor)
+            document = self._imt(target)
         except RtgfError as error:
             if error.code is not Code.RTGF_MAP_RULE_CONFLICT:
                 raise
-            self._unsatisfiable.append(_unsatisfiable(target, error))
-            return
-        document = assembly.imt(
-            target, sides[0], sides[1], merged, inputs=self._inputs, build_id=self._build_id
-        )
-        for name in (origin, destination):
-            held = self._snapshots.get(_Place(name, target.domain))
-            if held is not None:
-                self._examination.examine(held, document, corridor=target.corridor)
-        self._keep_token(document)
-        if document["effective_conflicts"]:
-            self._conflicts.append(
-                {
-                    "corridor": target.corridor,
-                    "domain": target.domain,
-                    "token_id": document["token_id"],
-                    "effective_conflicts": document["effective_conflicts"],
-                }
+            part.notes.append(
+                Note(
+                    number,
+                    "unsatisfiable.json",
+                    unsatisfiable(target.corridor, target.domain, error),
+                )
             )
+            return
+        if document is None or not self._examined(_ends(target), document, number, target.corridor):
+            return
+        part.add(document)
+        if document["effective_conflicts"]:
+            content = {
+                "corridor": target.corridor,
+                "domain": target.domain,
+                "token_id": document["token_id"],
+                "effective_conflicts": document["effective_conflicts"],
+            }
+            part.notes.append(Note(number, "conflicts.json", content))
 
-    def _rmt(self, jurisdiction: str, target: ImtTarget) -> Document:
-        found = self._rmts.get(_Place(jurisdiction, target.domain))
+    def _add_terms(self, part: Part, number: int, target: TermsTarget) -> None:
+        try:
+            document = self._terms.token(target)
+        except RtgfError as error:
+            if error.code is Code.RTGF_MAP_RULE_CONFLICT and not isinstance(target, RrmtTarget):
+                content = {
+                    **unsatisfiable(target.corridor, target.domain, error),
+                    "terms": str(subject_of(target)),
+                }
+                part.notes.append(Note(number, "unsatisfiable.json", content))
+            elif error.code is Code.RTGF_BUILD_SNAPSHOT_INVALID:
+                self.failures[place_of(target), number] = error
+            else:
+                raise
+        else:
+            if document is not None:
+                part.add(document)
+
+    def _examined(
+        self, places: Iterable[Place], document: Document, number: int, corridor: str
+    ) -> bool:
+        """Run what the snapshots of both ends say of this corridor."""
+        passed = True
+        for place in places:
+            held = self._snapshots.get(place)
+            if held is None:
+                continue
+            try:
+                self._examination.examine(held, document, corridor=corridor)
+            except RtgfError as error:
+                self.failures[place, number] = error
+                passed = False
+        return passed
+
+    def _side(self, place: Place, target: ImtTarget) -> Document | None:
+        due = self._targets.get(place)
+        if due is not None:
+            made = self._rmt(place, due)
+            return made[0] if made is not None else None
+        found = self._issued.get(place)
         if found is None:
             raise RtgfError(
                 Code.RTGF_INPUT_INVALID,
-                f"{target.corridor} {target.domain} needs the RMT of {jurisdiction}, which is"
+                f"{target.corridor} {target.domain} needs the RMT of {place.name}, which is"
                 " neither built nor among the parents",
                 pointer="/parents",
             )
         return found
 
-    def _keep_token(self, document: Document) -> None:
-        token_id = str(document["token_id"])
-        kind = str(document["type"]).lower()
-        self._keep(f"tokens/{kind}/{identifiers.slug(token_id)}.json", document)
 
-    def _keep(self, name: str, content: JsonValue) -> None:
-        if name in self._artefacts:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID,
-                f"two targets give {name}; name each once",
-                pointer="/targets",
-            )
-        self._artefacts[name] = content
-
-
-def _read_snapshots(inputs: Inputs, held: Mapping[str, bytes]) -> dict[_Place, Snapshot]:
-    found: dict[_Place, Snapshot] = {}
-    for index, stated in enumerate(inputs.snapshots):
-        place = f"/snapshots/{index}"
-        if stated.id not in held:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.id} are missing",
-                pointer=place,
-            )
-        try:
-            # How old a copy may be was settled when it was taken in.
-            _, entry = snapshot.read(held[stated.id], max_ttl_sec=snapshot.ANY_TTL)
-        except RtgfError as error:
-            raise _invalid(stated.id, error) from error
-        if entry.id != stated.id or entry.policy_snapshot_hash != stated.policy_snapshot_hash:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the inputs name {stated.id} with {stated.policy_snapshot_hash}, the bytes are"
-                f" {entry.id} with {entry.policy_snapshot_hash}",
-                pointer=place,
-            )
-        where = _Place(entry.jurisdiction, entry.domain)
-        if where in found:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID,
-                f"two snapshots of {where.name} {where.domain}; build with the newest",
-                pointer=place,
-            )
-        found[where] = entry
-    return found
-
-
-def _read_parents(inputs: Inputs, held: Mapping[str, bytes]) -> dict[_Place, Document]:
-    found: dict[_Place, Document] = {}
-    for index, stated in enumerate(inputs.parents):
-        place = f"/parents/{index}"
-        if stated.token_id not in held:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.token_id} are missing",
-                pointer=place,
-            )
-        token = tokens.parse(held[stated.token_id])
-        document = canonical_json.parse_object(held[stated.token_id])
-        if (token.token_id, tokens.canonical_hash(document)) != (
-            stated.token_id,
-            stated.canonical_hash,
-        ):
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.token_id} have not the digest that the inputs name",
-                pointer=place,
-            )
-        if token.type != "RMT" or token.jurisdiction is None:
-            raise RtgfError(Code.RTGF_INPUT_INVALID, f"{token.token_id} is no RMT", pointer=place)
-        found[_Place(token.jurisdiction, token.domain)] = document
-    return found
-
-
-def _invalid(snapshot_id: str, error: RtgfError) -> RtgfError:
-    return RtgfError(
-        Code.RTGF_BUILD_SNAPSHOT_INVALID,
-        f"{snapshot_id}: {error.detail}",
-        pointer=error.pointer,
-        causes=(error,),
-    )
-
-
-def _unsatisfiable(target: ImtTarget, error: RtgfError) -> Document:
-    return {
-        "corridor": target.corridor,
-        "domain": target.domain,
-        "code": error.code.name,
-        "detail": error.detail,
-        "causes": [{"code": each.code.name, "detail": each.detail} for each in error.causes],
-    }
+def _ends(target: ImtTarget) -> list[Place]:
+    names = identifiers.corridor(target.corridor).split("-")
+    return [Place(name, target.domain) for name in names]

@@ -111,6 +111,7 @@ class Token(_Part, frozen=True):
     canonical_hash: Sha512
     # Absent means unsigned, which is a failed signature and not a malformed token.
     signatures: Annotated[tuple[Signature, ...], Meta(max_length=MAX_SIGNATURES)] = ()
+    signature_threshold: Annotated[int, Meta(ge=1, le=MAX_SIGNATURES)] = 1
     jurisdiction: Text | None = None
     corridor: Text | None = None
     rmt_id: Text | None = None

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse_canonical
 from rtgf_node.core.event import Event
 from rtgf_node.core.shapes import fit
-from rtgf_node.core.tokens import MAX_TOKEN_BYTES
+from rtgf_node.core.tokens import MAX_TOKEN_BYTES, Token
 from rtgf_node.errors import Code, RtgfError
 
 FORMAT: Final = "rtgf-evidence/1"
@@ -30,6 +30,9 @@ MAX_PATH: Final = 63
 
 MAX_SOURCES: Final = 256
 """Snapshots, or lists, that one token may rest on. A corridor has two and a dozen."""
+
+MAX_TERMS: Final = 2
+"""Terms documents that one token may rest on: a payment route's own and its corridor's."""
 
 MAX_REVOCATIONS: Final = 1000
 """Changes of one token's status. A corridor that is suspended daily reaches it in a year."""
@@ -90,6 +93,7 @@ class Evidence(_Part, frozen=True):
       issue: the token_issue event.
       build: the build event.
       snapshots: the policy_snapshot events of the rules it was made from.
+      terms: of a CORT the `terms` event of its terms; of a PSRT that, then its CORT's; else none.
       datasets: the dataset events of its lists, in the order in which the token names them.
       anchor: the proof that the head's tree extends the one that the token names as its anchor.
       revocations: every revocation event of this token, in order.
@@ -104,16 +108,33 @@ class Evidence(_Part, frozen=True):
     issue: Entry
     build: Entry
     snapshots: Annotated[list[Entry], Meta(min_length=1, max_length=MAX_SOURCES)]
+    terms: Annotated[list[Entry], Meta(max_length=MAX_TERMS)]
     datasets: Annotated[list[Entry], Meta(max_length=MAX_SOURCES)]
     anchor: Path
     revocations: Annotated[list[Entry], Meta(max_length=MAX_REVOCATIONS)]
     status: Status
 
+    def sources(self) -> list[Entry]:
+        """Return the entries of all that the token was made from."""
+        return [*self.snapshots, *self.terms, *self.datasets]
+
     def entries(self) -> list[Entry]:
         """Return every entry of the log that the file holds."""
-        found = [self.keys.entry, self.issue, self.build, *self.snapshots, *self.datasets]
-        found += self.revocations
+        found = [self.keys.entry, self.issue, self.build, *self.sources(), *self.revocations]
         return found if self.status.entry is None else [*found, self.status.entry]
+
+
+def terms_of(token: Token) -> list[str]:
+    """Return the ids of the terms that a token and the CORT below it were made from.
+
+    Those of an RRMT are its rules, and stand among the snapshots.
+    """
+    made = [token.token_id, *token.derived_from]
+    return [
+        f"terms:{token_id.rpartition('.')[0]}".lower()
+        for token_id in made
+        if token_id.startswith(("CORT:", "PSRT:"))
+    ]
 
 
 def to_bytes(evidence: Evidence) -> bytes:

@@ -1,7 +1,8 @@
 """Judge an evidence file with the pinned root key and nothing else: no network, no clock.
 
 What is checked, in this order: the form of the file; the keys, against the root; the head, against
-the log's key; every entry, against the head; the token, against the keys; that all of them are
+the log's key, and its checkpoint, against the witnesses that are asked for; every entry, against
+the head; the token, against the keys; that all of them are
 about this token; that the log only grew since the token's anchor; the status list, against its key
 and against the revocations in the log. The verdict then says what the token was worth at the time
 of the file. A hidden revocation needs the status key and the log's key to lie together, and the
@@ -16,7 +17,6 @@ from msgspec import Struct
 
 from rtgf_node.core import (
     canonical_json,
-    checkpoint,
     digests,
     evidence,
     identifiers,
@@ -34,12 +34,20 @@ from rtgf_node.core.evidence_status import check_revocations, check_status
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.core.tokens import Token
 from rtgf_node.core.tree_head import TreeHead
+from rtgf_node.core.witness_policy import NOBODY, WitnessPolicy
 from rtgf_node.errors import Code, RtgfError
 
 JWKS_TYP: Final = "rtgf-jwks+jws"
 
 _FOREVER: Final = 1 << 37
 """The pinned root is trusted until it is unpinned: its window is not the file's to state."""
+
+
+class Cosigner(Struct, frozen=True):
+    """A witness whose cosignature holds, and when it says that it saw the head."""
+
+    name: str
+    at: str
 
 
 class Verdict(Struct, frozen=True):
@@ -49,7 +57,8 @@ class Verdict(Struct, frozen=True):
       reason: why the token was not to be relied upon at `status_at`, or None.
       status: `valid`, `invalid` or `suspended`.
       status_at: when the status was stated; it holds for the first `tree_size` entries of the log.
-      cosigners: names on the checkpoint besides the log's; their keys are not looked at here.
+      cosigned: the witnesses that were asked for and have cosigned the checkpoint.
+      unchecked: the names on its other lines: nothing here tells whether those are genuine.
     """
 
     token_id: str
@@ -68,8 +77,10 @@ class Verdict(Struct, frozen=True):
     tree_size: int
     root_hash: str
     head_at: str
-    cosigners: list[str]
+    cosigned: list[Cosigner]
+    unchecked: list[str]
     snapshots: list[str]
+    terms: list[str]
     datasets: list[str]
     status: str
     status_at: str
@@ -82,12 +93,13 @@ class Verdict(Struct, frozen=True):
         return None if self.reason is None else Code[self.reason]
 
 
-def check(data: bytes, *, root_public: bytes) -> Verdict:
+def check(data: bytes, *, root_public: bytes, witnesses: WitnessPolicy = NOBODY) -> Verdict:
     """Return what an evidence file proves.
 
     Args:
       data: the file.
       root_public: the issuer's pinned root key, 32 bytes.
+      witnesses: who must have cosigned the checkpoint; by default nobody is looked at.
 
     Raises:
       RtgfError: the first check that fails. RTGF_JSON_INVALID, RTGF_INPUT_INVALID,
@@ -96,15 +108,16 @@ def check(data: bytes, *, root_public: bytes) -> Verdict:
         RTGF_TOKEN_SIGNATURE_INVALID, RTGF_KID_UNKNOWN: a signature. RTGF_KID_EXPIRED: a key outside
         its window. RTGF_TXP_PROOF_INVALID: it is not what the log holds.
     """
-    return _Examination(evidence.parse(data), root_public).run()
+    return _Examination(evidence.parse(data), root_public, witnesses).run()
 
 
 class _Examination:
     """One file under examination; each step stands on those before it."""
 
-    def __init__(self, file: Evidence, root_public: bytes) -> None:
+    def __init__(self, file: Evidence, root_public: bytes, witnesses: WitnessPolicy) -> None:
         self._file = file
         self._root_public = root_public
+        self._witnesses = witnesses
         self._keys = KeySet()
         self._payload = b""
 
@@ -112,7 +125,7 @@ class _Examination:
         file = self._file
         with failing(Code.RTGF_JWKS_SIGNATURE_INVALID, "the key set"):
             self._read_keys()
-        head, cosigners = self._head()
+        head, cosigned, unchecked = self._head()
         for entry in file.entries():
             check_included(entry, head)
         issue = event_of(file.issue, "token_issue")
@@ -152,8 +165,10 @@ class _Examination:
             tree_size=head.tree_size,
             root_hash=head.root_hash,
             head_at=head.issued_at,
-            cosigners=cosigners,
+            cosigned=cosigned,
+            unchecked=unchecked,
             snapshots=[str(entry.event["subject"]) for entry in file.snapshots],
+            terms=[str(entry.event["subject"]) for entry in file.terms],
             datasets=[str(entry.event["subject"]) for entry in file.datasets],
             status=status,
             status_at=times.to_text(claims.iat),
@@ -171,8 +186,8 @@ class _Examination:
         self._payload = jose.verify_compact(jws, KeySet([root]), at=0, typ=JWKS_TYP)
         self._keys = KeySet.from_jwks(canonical_json.parse(self._payload))
 
-    def _head(self) -> tuple[TreeHead, list[str]]:
-        """Return the head, and who else's names stand on its checkpoint."""
+    def _head(self) -> tuple[TreeHead, list[Cosigner], list[str]]:
+        """Return the head, who has cosigned its checkpoint, and whose lines were not checked."""
         with failing(Code.RTGF_INPUT_INVALID, "the head"):
             head = tree_head.from_document(self._file.head)
         with failing(Code.RTGF_VERIFY_SIGNATURE_INVALID, "the head"):
@@ -183,19 +198,29 @@ class _Examination:
                     "its own checkpoint has more than the log's signature",
                 )
         with failing(Code.RTGF_VERIFY_SIGNATURE_INVALID, "the checkpoint"):
+            text, lines = note.split(self._file.checkpoint.encode())
             log_keys = [
-                checkpoint.verifier_key(head.origin, key.public)
+                note.key(head.origin, note.ED25519, key.public)
                 for key in self._keys
                 if key.use == tree_head.USE
             ]
-            served = self._file.checkpoint.encode()
-            text, _ = note.open_text(served, log_keys)
-            _, lines = note.split(served)
+            signed = [line for line, _ in note.verify_lines(text, lines, log_keys)]
+            if not signed:
+                raise RtgfError(
+                    Code.RTGF_VERIFY_SIGNATURE_INVALID, "no key of the log has signed it"
+                )
+            seen = note.verify_lines(text, lines, self._witnesses.witnesses)
+            self._witnesses.require(len(seen))
         require(
             text == note.split(head.checkpoint.encode())[0],
             "the checkpoint is of another tree than the head",
         )
-        return head, [line.name for line in lines if line.name != head.origin]
+        signed += [line for line, _ in seen]
+        return (
+            head,
+            [Cosigner(line.name, times.to_text(at)) for line, at in seen if at is not None],
+            [line.name for line in lines if line not in signed],
+        )
 
     def _check_issue(self, token: Token, issue: Event, head: TreeHead) -> None:
         """The log issued this token, in this build, and logged the keys that it is signed with."""
@@ -221,14 +246,23 @@ class _Examination:
             )
 
     def _check_sources(self, token: Token, issue: Event) -> None:
-        """The log took in the snapshots and lists that the token names, before it issued it."""
-        snapshots = [event_of(entry, "policy_snapshot") for entry in self._file.snapshots]
+        """The log took in the token's snapshots, terms and lists before it issued it."""
+        source = "terms" if token.type == "RRMT" else "policy_snapshot"
+        snapshots = [event_of(entry, source) for entry in self._file.snapshots]
         hashes = [each.digest for each in snapshots]
-        # An RMT rests on one snapshot. What rests on several names one digest of all of them.
+        # An RMT rests on one snapshot, an RRMT on one document of terms. What rests on several
+        # names one digest of all of them.
         named = hashes[0] if len(hashes) == 1 else digests.of_documents(hashes)
         require(
-            named == token.policy_snapshot_hash and (token.type != "RMT" or len(hashes) == 1),
+            named == token.policy_snapshot_hash
+            and (token.jurisdiction is None or len(hashes) == 1),
             "the snapshot events are not those of the token's rules",
+        )
+        stated = [event_of(entry, "terms") for entry in self._file.terms]
+        require(
+            [each.subject for each in stated] == evidence.terms_of(token)
+            and all(each.digest in token.evidence.inputs for each in stated),
+            "the terms events are not those of the token's terms",
         )
         lists = [event_of(entry, "dataset") for entry in self._file.datasets]
         require(
@@ -239,7 +273,7 @@ class _Examination:
             ],
             "the dataset events are not those of the token's lists",
         )
-        for entry in (*self._file.snapshots, *self._file.datasets):
+        for entry in self._file.sources():
             require(
                 entry.index < self._file.issue.index
                 and times.parse(event_of(entry).at) <= times.parse(issue.at) + times.SKEW_SECONDS,

@@ -35,7 +35,19 @@ MAX_KID_LENGTH: Final = 256
 """Characters of a key id."""
 
 USES: Final = frozenset(
-    {"token", "log", "status", "receipt", "notify", "witness", "authority", "root"}
+    {
+        "token",
+        "log",
+        "status",
+        "receipt",
+        "notify",
+        "witness",
+        "authority",
+        "root",
+        "library",
+        "approver",
+        "proof",
+    }
 )
 """What a key may be for. A key of one use never vouches for another."""
 
@@ -220,6 +232,10 @@ class KeySet:
         return cls(found)
 
 
+SIGNATURES: Final = "sig"
+"""What every key here is for, in the words of RFC 7517 §4.2; `purpose` says which signatures."""
+
+
 class _Jwk(msgspec.Struct, frozen=True):
     """The members of a JWK that are read; others are ignored, as RFC 7517 §4 has it."""
 
@@ -229,6 +245,7 @@ class _Jwk(msgspec.Struct, frozen=True):
     createdAt: str  # noqa: N815 - the member's name on the wire
     expiresAt: str  # noqa: N815 - the member's name on the wire
     alg: str = "EdDSA"
+    purpose: str | None = None
     revoked: bool = False
     revokedAt: str | None = None  # noqa: N815 - the member's name on the wire
 
@@ -239,7 +256,8 @@ def _to_jwk(key: PublicKey) -> dict[str, JsonValue]:
         "crv": "Ed25519",
         "alg": "EdDSA",
         "kid": key.kid,
-        "use": key.use,
+        "use": SIGNATURES,
+        "purpose": key.use,
         "x": encode(key.public),
         "createdAt": times.to_text(key.created_at),
         "expiresAt": times.to_text(key.expires_at),
@@ -257,6 +275,8 @@ def _from_jwk(value: dict[str, JsonValue], pointer: str) -> PublicKey:
         jwk = msgspec.convert(value, _Jwk)
         if jwk.alg not in ALGORITHMS:
             raise _invalid("alg is EdDSA", f"{pointer}/alg")
+        if jwk.purpose is not None and jwk.use != SIGNATURES:
+            raise _invalid(f"use is {SIGNATURES!r} where a key has a purpose", f"{pointer}/use")
         created_at = times.parse(jwk.createdAt)
         revoked_at = times.parse(jwk.revokedAt) if jwk.revokedAt is not None else None
         if jwk.revoked and revoked_at is None:
@@ -265,7 +285,8 @@ def _from_jwk(value: dict[str, JsonValue], pointer: str) -> PublicKey:
         key = PublicKey(
             kid=jwk.kid,
             public=decode(jwk.x),
-            use=jwk.use,
+            # A key set of before there was `purpose` has it in `use`.
+            use=jwk.use if jwk.purpose is None else jwk.purpose,
             created_at=created_at,
             expires_at=times.parse(jwk.expiresAt),
             revoked_at=revoked_at,
@@ -283,7 +304,7 @@ def _check(key: PublicKey) -> None:
     if not 0 < len(key.kid) <= MAX_KID_LENGTH:
         raise _invalid(f"a key id has 1 to {MAX_KID_LENGTH} characters")
     if key.use not in USES:
-        raise _invalid(f"use is one of {', '.join(sorted(USES))}")
+        raise _invalid(f"purpose is one of {', '.join(sorted(USES))}")
     if key.expires_at <= key.created_at:
         raise _invalid(f"the key {key.kid!r} expires before it is created")
 

@@ -43,10 +43,18 @@ class LogAnchor(_Part, frozen=True):
 
 
 class SnapshotInput(_Part, frozen=True):
-    """A policy snapshot, by the digest its authority signed."""
+    """A policy snapshot or a terms document, by the digest its authority signed."""
 
     id: Text
     policy_snapshot_hash: Sha256
+
+
+class WaiverInput(_Part, frozen=True):
+    """The clauses of a snapshot that an approver's waiver, by its digest, lets pass unmapped."""
+
+    digest: Sha256
+    policy_snapshot_hash: Sha256
+    clause_ids: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=100)]
 
 
 class DatasetInput(_Part, frozen=True):
@@ -76,8 +84,40 @@ class ImtTarget(_Part, frozen=True, tag_field="type", tag="IMT"):
     status_idx: Count
 
 
+class CortTarget(_Part, frozen=True, tag_field="type", tag="CORT"):
+    """A CORT to build from terms, with its issue number and its place in the status list."""
+
+    corridor: Text
+    domain: Text
+    name: Text
+    issue: Issue
+    status_idx: Count
+
+
+class PsrtTarget(_Part, frozen=True, tag_field="type", tag="PSRT"):
+    """A PSRT to build from terms, with its issue number and its place in the status list."""
+
+    corridor: Text
+    domain: Text
+    name: Text
+    issue: Issue
+    status_idx: Count
+
+
+class RrmtTarget(_Part, frozen=True, tag_field="type", tag="RRMT"):
+    """An RRMT to build from terms, with its issue number and its place in the status list."""
+
+    jurisdiction: Text
+    domain: Text
+    issue: Issue
+    status_idx: Count
+
+
+Target = RmtTarget | ImtTarget | CortTarget | PsrtTarget | RrmtTarget
+
+
 class ParentInput(_Part, frozen=True):
-    """An RMT that was issued before and that IMTs of this build rest on."""
+    """A token that was issued before and that tokens of this build rest on."""
 
     token_id: Text
     canonical_hash: Sha512
@@ -108,10 +148,10 @@ class Inputs(_Part, frozen=True):
     status_list_uri: Text
     snapshots: tuple[SnapshotInput, ...]
     datasets: tuple[DatasetInput, ...]
-    targets: Annotated[
-        tuple[RmtTarget | ImtTarget, ...], Meta(min_length=1, max_length=MAX_TARGETS)
-    ]
+    targets: Annotated[tuple[Target, ...], Meta(min_length=1, max_length=MAX_TARGETS)]
     parents: tuple[ParentInput, ...] = ()
+    waivers: tuple[WaiverInput, ...] = ()
+    terms: tuple[SnapshotInput, ...] = ()
 
 
 class Artefact(_Part, frozen=True):
@@ -151,8 +191,14 @@ def read_inputs(document: JsonValue) -> Inputs:
 
 def make(inputs: dict[str, JsonValue], artefacts: Mapping[str, bytes]) -> bytes:
     """Return the canonical manifest of a build."""
+    listed = {name: digests.sha256(content) for name, content in artefacts.items()}
+    return of_digests(inputs, listed)
+
+
+def of_digests(inputs: dict[str, JsonValue], artefacts: Mapping[str, str]) -> bytes:
+    """Return the canonical manifest of a build whose artefacts have these digests."""
     listed: list[JsonValue] = [
-        {"name": name, "sha256": digests.sha256(artefacts[name])} for name in sorted(artefacts)
+        {"name": name, "sha256": digest} for name, digest in sorted(artefacts.items())
     ]
     return canonical_json.canonical_bytes(
         {"build_id": build_id(inputs), "inputs": inputs, "artefacts": listed}

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, Protocol
 
 from rtgf_node.core import canonical_json, digests, identifiers, jose
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.jose import Signature
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.core.shapes import fit, pointer
 from rtgf_node.core.snapshot_agreement import check_agreement, instant
@@ -50,7 +51,9 @@ __all__ = [
     "Pin",
     "Scenario",
     "Snapshot",
+    "Statement",
     "accept",
+    "check_signatures",
     "compare_versions",
     "digest",
     "instant",
@@ -73,6 +76,30 @@ ANY_TTL = 2**31
 _KEY_USES = frozenset({"authority"})
 _SCHEMA = Code.RTGF_POL_MATRIX_SCHEMA_INVALID
 _SIGNATURE = Code.RTGF_POL_MATRIX_SIGNATURE_INVALID
+
+
+class Statement(Protocol):
+    """What a snapshot and a terms document share: which one it is, of whom, by how many keys."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    @property
+    def issuer(self) -> str:
+        """The DID of the authority that states it."""
+
+    @property
+    def policy_snapshot_hash(self) -> str:
+        """The digest of its content."""
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """Who signed it."""
 
 
 def accept(
@@ -109,7 +136,7 @@ def accept(
     threshold = snapshot.signature_threshold
     if held is not None and held.issuer == snapshot.issuer:
         threshold = max(threshold, held.signature_threshold)
-    _check_signatures(document, snapshot, keys=keys, issuers=issuers, at=at, threshold=threshold)
+    check_signatures(document, snapshot, keys=keys, issuers=issuers, at=at, threshold=threshold)
     _check_place(snapshot, places, held)
     return snapshot
 
@@ -169,7 +196,7 @@ def compare_versions(a: str, b: str) -> int:
     return (numbers_a > numbers_b) - (numbers_a < numbers_b)
 
 
-def supersedes(new: Snapshot, held: Snapshot) -> Literal["same", "newer"]:
+def supersedes(new: Statement, held: Statement) -> Literal["same", "newer"]:
     """Return what taking in `new` beside `held` means: nothing new, or a newer version.
 
     Raises:
@@ -199,15 +226,20 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("-"))
 
 
-def _check_signatures(
+def check_signatures(
     document: dict[str, JsonValue],
-    snapshot: Snapshot,
+    snapshot: Statement,
     *,
     keys: KeySet,
     issuers: Collection[str],
     at: int,
     threshold: int,
 ) -> None:
+    """Pass if `threshold` keys of its issuer signed, which is one of `issuers`.
+
+    Raises:
+      RtgfError: RTGF_POL_MATRIX_SIGNATURE_INVALID with a JSON Pointer.
+    """
     if snapshot.issuer not in issuers:
         raise RtgfError(
             _SIGNATURE,

@@ -8,10 +8,12 @@ snapshot takes effect.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Protocol
 
 from rtgf_node.core import identifiers, times
 from rtgf_node.core.shapes import pointer
-from rtgf_node.core.snapshot_document import Snapshot
+from rtgf_node.core.snapshot_document import NormativeReference, Snapshot
 from rtgf_node.errors import Code, RtgfError
 
 _DAY_SECONDS = 86_400
@@ -33,19 +35,19 @@ def _refuse(detail: str, *place: str | int) -> RtgfError:
     return RtgfError(_SCHEMA, detail, pointer=pointer(*place))
 
 
-def _second(text: str, member: str) -> int:
+def _second(text: str, member: str) -> int | RtgfError:
     # The window's ends go into tokens as they are, so that only a full time will do.
     try:
         return times.parse(text)
     except RtgfError as error:
-        raise RtgfError(_SCHEMA, error.detail, pointer=pointer(member), causes=(error,)) from error
+        return RtgfError(_SCHEMA, error.detail, pointer=pointer(member), causes=(error,))
 
 
-def _instant_at(text: str, *place: str | int, ends: bool = False) -> int:
+def _instant_at(text: str, *place: str | int, ends: bool = False) -> int | RtgfError:
     try:
         return instant(text, ends=ends)
     except RtgfError as error:
-        raise RtgfError(_SCHEMA, error.detail, pointer=pointer(*place), causes=(error,)) from error
+        return RtgfError(_SCHEMA, error.detail, pointer=pointer(*place), causes=(error,))
 
 
 def check_agreement(snapshot: Snapshot, *, max_ttl_sec: int) -> None:
@@ -54,75 +56,136 @@ def check_agreement(snapshot: Snapshot, *, max_ttl_sec: int) -> None:
     Raises:
       RtgfError: RTGF_POL_MATRIX_SCHEMA_INVALID with a JSON Pointer to the first that does not.
     """
-    _check_identity(snapshot)
-    effective = _second(snapshot.effective_date, "effective_date")
-    if _second(snapshot.expires_at, "expires_at") <= effective:
-        raise _refuse("expires_at must be after effective_date", "expires_at")
-    for member in ("ttl_sec", "policy_max_ttl"):
-        if getattr(snapshot, member) > max_ttl_sec:
-            raise _refuse(f"{member} may be at most {max_ttl_sec} seconds here", member)
-    if snapshot.ttl_sec > snapshot.policy_max_ttl:
-        raise _refuse("ttl_sec may not exceed policy_max_ttl", "ttl_sec")
-    in_force = _references_in_force(snapshot, at=effective)
-    _check_clauses(snapshot, in_force)
-    _check_evidence_sources(snapshot)
-    names = [scenario.name for scenario in snapshot.scenarios]
+    for error in disagreements(snapshot, max_ttl_sec=max_ttl_sec):
+        raise error
+
+
+def disagreements(snapshot: Snapshot, *, max_ttl_sec: int) -> Iterator[RtgfError]:
+    """Yield everything in `snapshot` that does not fit the rest, each with a JSON Pointer."""
+    yield from _identity(snapshot)
+    yield from of_window(snapshot, max_ttl_sec=max_ttl_sec)
+    yield from _references(snapshot)
+    yield from _clauses(snapshot, _second(snapshot.effective_date, "effective_date"))
+    yield from _evidence_sources(snapshot)
+    names: set[str] = set()
     for index, scenario in enumerate(snapshot.scenarios):
-        if scenario.name in names[:index]:
-            raise _refuse(f"two scenarios are named {scenario.name!r}", "scenarios", index, "name")
+        if scenario.name in names:
+            yield _refuse(f"two scenarios are named {scenario.name!r}", "scenarios", index, "name")
+        names.add(scenario.name)
         if scenario.corridor is not None:
-            _check_corridor(snapshot, scenario.corridor, index)
+            yield from _corridor(snapshot, scenario.corridor, index)
 
 
-def _check_identity(snapshot: Snapshot) -> None:
+class Windowed(Protocol):
+    """What holds for a time, and for how long a copy of it does."""
+
+    @property
+    def effective_date(self) -> str:
+        """When it begins."""
+
+    @property
+    def expires_at(self) -> str:
+        """When it ends."""
+
+    @property
+    def ttl_sec(self) -> int:
+        """How old a copy may be."""
+
+    @property
+    def policy_max_ttl(self) -> int:
+        """How old a copy may ever be."""
+
+
+def of_window(stated: Windowed, *, max_ttl_sec: int) -> Iterator[RtgfError]:
+    """Yield what is wrong with a window, and with the age that copies may have."""
+    effective = _second(stated.effective_date, "effective_date")
+    expires = _second(stated.expires_at, "expires_at")
+    yield from _errors(effective, expires)
+    if isinstance(effective, int) and isinstance(expires, int) and expires <= effective:
+        yield _refuse("expires_at must be after effective_date", "expires_at")
+    for member in ("ttl_sec", "policy_max_ttl"):
+        if getattr(stated, member) > max_ttl_sec:
+            yield _refuse(f"{member} may be at most {max_ttl_sec} seconds here", member)
+    if stated.ttl_sec > stated.policy_max_ttl:
+        yield _refuse("ttl_sec may not exceed policy_max_ttl", "ttl_sec")
+
+
+def _errors(*read: int | RtgfError | None) -> Iterator[RtgfError]:
+    yield from (one for one in read if isinstance(one, RtgfError))
+
+
+def _identity(snapshot: Snapshot) -> Iterator[RtgfError]:
+    parts_fit = True
     for member, normal in (
         ("jurisdiction", identifiers.jurisdiction),
         ("domain", identifiers.domain),
     ):
         text = getattr(snapshot, member)
         try:
-            if normal(text) != text:
-                raise _refuse(f"write {member} as {normal(text)!r}, not {text!r}", member)
+            written = normal(text)
         except RtgfError as error:
-            if error.code is _SCHEMA:
-                raise
-            raise RtgfError(_SCHEMA, error.detail, pointer=pointer(member)) from error
+            parts_fit = False
+            yield RtgfError(_SCHEMA, error.detail, pointer=pointer(member), causes=(error,))
+            continue
+        if written != text:
+            yield _refuse(f"write {member} as {written!r}, not {text!r}", member)
+    if not parts_fit:
+        return  # what the id must be follows from them
     expected = identifiers.snapshot_id(snapshot.jurisdiction, snapshot.domain, snapshot.version)
     if snapshot.id != expected:
-        raise _refuse(f"id must be {expected!r} for this jurisdiction, domain and version", "id")
+        yield _refuse(f"id must be {expected!r} for this jurisdiction, domain and version", "id")
 
 
-def _references_in_force(snapshot: Snapshot, *, at: int) -> dict[str, bool]:
-    in_force: dict[str, bool] = {}
+def _references(snapshot: Snapshot) -> Iterator[RtgfError]:
+    seen: set[str] = set()
     for index, reference in enumerate(snapshot.normative_references):
         place = ("normative_references", index)
-        if reference.id in in_force:
-            raise _refuse(f"two references have the id {reference.id!r}", *place, "id")
-        begins = _instant_at(reference.in_force.from_, *place, "in_force", "from")
-        ends = None
-        if reference.in_force.to is not None:
-            ends = _instant_at(reference.in_force.to, *place, "in_force", "to", ends=True)
-            if ends < begins:
-                raise _refuse("in_force ends before it begins", *place, "in_force", "to")
+        if reference.id in seen:
+            yield _refuse(f"two references have the id {reference.id!r}", *place, "id")
+        seen.add(reference.id)
+        begins, ends = _days(reference, *place)
+        yield from _errors(begins, ends)
+        if isinstance(begins, int) and isinstance(ends, int) and ends < begins:
+            yield _refuse("in_force ends before it begins", *place, "in_force", "to")
         if reference.version_date is not None:
-            _instant_at(reference.version_date, *place, "version_date")
-        in_force[reference.id] = begins <= at and (ends is None or at <= ends)
-    return in_force
+            yield from _errors(_instant_at(reference.version_date, *place, "version_date"))
 
 
-def _check_clauses(snapshot: Snapshot, in_force: dict[str, bool]) -> None:
+def _days(
+    reference: NormativeReference, *place: str | int
+) -> tuple[int | RtgfError, int | RtgfError | None]:
+    """Return when the instrument becomes law and when it ceases to be, as far as it is said."""
+    period = reference.in_force
+    begins = _instant_at(period.from_, *place, "in_force", "from")
+    if period.to is None:
+        return begins, None
+    return begins, _instant_at(period.to, *place, "in_force", "to", ends=True)
+
+
+def _is_in_force(reference: NormativeReference, at: int | RtgfError) -> bool:
+    """Tell whether it is law at a time; what cannot be told is complained of elsewhere."""
+    begins, ends = _days(reference)
+    if not isinstance(at, int):
+        return True
+    return not (isinstance(begins, int) and at < begins) and not (
+        isinstance(ends, int) and ends < at
+    )
+
+
+def _clauses(snapshot: Snapshot, effective: int | RtgfError) -> Iterator[RtgfError]:
     seen: set[str] = set()
     known = {clause.clause_id for clause in snapshot.clauses}
+    in_force = {one.id: _is_in_force(one, effective) for one in snapshot.normative_references}
     for index, clause in enumerate(snapshot.clauses):
         place = ("clauses", index)
         if clause.clause_id in seen:
-            raise _refuse(f"two clauses have the id {clause.clause_id!r}", *place, "clause_id")
+            yield _refuse(f"two clauses have the id {clause.clause_id!r}", *place, "clause_id")
         seen.add(clause.clause_id)
         cited = clause.citation.ref
         if cited not in in_force:
-            raise _refuse(f"no normative reference has the id {cited!r}", *place, "citation", "ref")
-        if not in_force[cited]:
-            raise _refuse(
+            yield _refuse(f"no normative reference has the id {cited!r}", *place, "citation", "ref")
+        elif not in_force[cited]:
+            yield _refuse(
                 f"{cited!r} is not in force on {snapshot.effective_date}; cite the law that is",
                 *place,
                 "citation",
@@ -131,23 +194,24 @@ def _check_clauses(snapshot: Snapshot, in_force: dict[str, bool]) -> None:
         if clause.exception_of is not None and (
             clause.exception_of not in known or clause.exception_of == clause.clause_id
         ):
-            raise _refuse("exception_of must name another clause", *place, "exception_of")
+            yield _refuse("exception_of must name another clause", *place, "exception_of")
         begins = ends = None
         if clause.valid_from is not None:
             begins = _instant_at(clause.valid_from, *place, "valid_from")
         if clause.valid_to is not None:
             ends = _instant_at(clause.valid_to, *place, "valid_to", ends=True)
-        if begins is not None and ends is not None and ends < begins:
-            raise _refuse("valid_to is before valid_from", *place, "valid_to")
+        yield from _errors(begins, ends)
+        if isinstance(begins, int) and isinstance(ends, int) and ends < begins:
+            yield _refuse("valid_to is before valid_from", *place, "valid_to")
 
 
-def _check_evidence_sources(snapshot: Snapshot) -> None:
+def _evidence_sources(snapshot: Snapshot) -> Iterator[RtgfError]:
     seen: set[tuple[str, str]] = set()
     for index, source in enumerate(snapshot.evidence_sources):
         if (source.pin is None) == (source.feed is None):
-            raise _refuse("give exactly one of pin and feed", "evidence_sources", index)
+            yield _refuse("give exactly one of pin and feed", "evidence_sources", index)
         if (source.provider, source.dataset) in seen:
-            raise _refuse(
+            yield _refuse(
                 f"{source.dataset!r} of {source.provider!r} is listed twice",
                 "evidence_sources",
                 index,
@@ -155,13 +219,14 @@ def _check_evidence_sources(snapshot: Snapshot) -> None:
         seen.add((source.provider, source.dataset))
 
 
-def _check_corridor(snapshot: Snapshot, text: str, index: int) -> None:
+def _corridor(snapshot: Snapshot, text: str, index: int) -> Iterator[RtgfError]:
     place = ("scenarios", index, "corridor")
     try:
         corridor = identifiers.corridor(text)
     except RtgfError as error:
-        raise RtgfError(_SCHEMA, error.detail, pointer=pointer(*place)) from error
+        yield RtgfError(_SCHEMA, error.detail, pointer=pointer(*place), causes=(error,))
+        return
     if corridor != text:
-        raise _refuse(f"write the corridor as {corridor!r}", *place)
+        yield _refuse(f"write the corridor as {corridor!r}", *place)
     if snapshot.jurisdiction not in corridor.split("-"):
-        raise _refuse(f"the corridor must touch {snapshot.jurisdiction}", *place)
+        yield _refuse(f"the corridor must touch {snapshot.jurisdiction}", *place)

@@ -69,6 +69,7 @@ class Claims(Struct, frozen=True, forbid_unknown_fields=True):
       status_list: the statuses.
       revEpoch: the newest revocation that it reflects.
       treeSize: it reflects every revocation among the first so many entries of the log.
+      madeLater: whether it was made for a time that was over, and not at `iat`.
     """
 
     sub: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -78,6 +79,7 @@ class Claims(Struct, frozen=True, forbid_unknown_fields=True):
     status_list: ListPart
     revEpoch: Annotated[int, Meta(ge=0)]  # noqa: N815 - the contract's spelling
     treeSize: Annotated[int, Meta(ge=0)]  # noqa: N815 - the contract's spelling
+    madeLater: bool = False  # noqa: N815 - spelled as the members above
 
 
 class SignedList(NamedTuple):
@@ -188,7 +190,14 @@ def number_of(uri: str) -> int:
 
 
 def sign(
-    packed: bytes, signer: Signer, *, uri: str, at: int, rev_epoch: int, tree_size: int
+    packed: bytes,
+    signer: Signer,
+    *,
+    uri: str,
+    at: int,
+    rev_epoch: int,
+    tree_size: int,
+    made_later: bool = False,
 ) -> str:
     """Return one of our lists as a signed JWT (draft §5.1)."""
     claims: dict[str, Any] = {
@@ -200,6 +209,8 @@ def sign(
         "revEpoch": rev_epoch,
         "treeSize": tree_size,
     }
+    if made_later:
+        claims["madeLater"] = True
     return jose.sign_compact(canonical_json.canonical_bytes(claims), signer, typ=JWT_TYP)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from rtgf_node.errors import Code, RtgfError
 
 SKEW_SECONDS: Final = 120
 """Seconds. How far two honest clocks may differ when a time window is checked."""
+
+REMEMBERED: Final = 4096
+"""Texts of which the instant is kept: the windows of tokens are the same few, again and again."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
@@ -31,6 +35,7 @@ def to_text(epoch: int) -> str:
     return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse(text: str) -> int:
     """Return the instant of a text in exactly the form that `to_text` writes.
 

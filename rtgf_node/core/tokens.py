@@ -38,6 +38,8 @@ MAX_TOKEN_BYTES = 1 << 20
 _KEY_USES = frozenset({"token"})
 # That a key cannot be used is found, and said, before whether its signature is right.
 _KEY_FAILURES = frozenset({Code.RTGF_KID_UNKNOWN, Code.RTGF_KID_EXPIRED})
+_HASH = "canonical_hash"
+_SIGNATURES = "signatures"
 _SCHEMA = Code.RTGF_TOKEN_SCHEMA_INVALID
 
 
@@ -67,7 +69,7 @@ def check(
       token_document: the token, parsed or as bytes.
       keys: the issuer's published keys.
       at: now, in epoch seconds.
-      threshold: how many distinct keys must have signed.
+      threshold: how many distinct keys must have signed; the token may ask for more.
       window: also check the time window; a caller that reports it itself passes False.
 
     Raises:
@@ -75,9 +77,14 @@ def check(
         RTGF_TOKEN_CANONICAL_MISMATCH, RTGF_KID_UNKNOWN or RTGF_KID_EXPIRED,
         RTGF_TOKEN_SIGNATURE_INVALID, RTGF_VERIFY_NOT_YET_VALID or RTGF_VERIFY_EXPIRED.
     """
-    document = _document(token_document) if isinstance(token_document, bytes) else token_document
-    token = envelope.read(document)
-    hashed, signed = _payloads(document, token.canonical_hash)
+    if isinstance(token_document, bytes):
+        document, text = _read(token_document)
+        token = envelope.read(document)
+    else:
+        document = token_document
+        token = envelope.read(document)
+        text = canonical_json.canonical_bytes(document)
+    hashed, signed = _payloads(document, text)
     computed = digests.sha512(hashed)
     if computed != token.canonical_hash:
         raise RtgfError(
@@ -114,7 +121,8 @@ def check_window(token: Token, *, at: int) -> None:
 
 def canonical_hash(document: dict[str, JsonValue]) -> str:
     """Return the `sha512` of the canonical token without `canonical_hash` and `signatures`."""
-    return digests.sha512(_payloads(document, "")[0])
+    unsigned = {k: v for k, v in document.items() if k not in {_HASH, "signatures"}}
+    return digests.sha512(canonical_json.canonical_bytes(unsigned))
 
 
 def seal(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -125,7 +133,12 @@ def seal(document: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def sign(document: dict[str, JsonValue], signers: Sequence[Signer]) -> bytes:
-    """Return the canonical bytes of the token, sealed and signed by `signers`.
+    """Return the canonical bytes of the token, sealed and signed by `signers`; see `signed`."""
+    return canonical_json.canonical_bytes(signed(document, signers))
+
+
+def signed(document: dict[str, JsonValue], signers: Sequence[Signer]) -> dict[str, JsonValue]:
+    """Return the token, sealed and signed by `signers`.
 
     Raises:
       RtgfError: RTGF_TOKEN_SCHEMA_INVALID if the token names another first signer than the first
@@ -137,9 +150,9 @@ def sign(document: dict[str, JsonValue], signers: Sequence[Signer]) -> bytes:
             f"the token names {document.get('kid')!r} as its first signer; sign with that key",
             pointer="/kid",
         )
-    signed = jose.sign_document(seal(document), signers, typ=SIGNATURE_TYPE)
-    envelope.read(signed)
-    return canonical_json.canonical_bytes(signed)
+    made = jose.sign_document(seal(document), signers, typ=SIGNATURE_TYPE)
+    envelope.read(made)
+    return made
 
 
 def sign_again(data: bytes, signers: Sequence[Signer]) -> bytes:
@@ -160,27 +173,36 @@ def sign_again(data: bytes, signers: Sequence[Signer]) -> bytes:
 
 
 def _document(data: bytes) -> dict[str, JsonValue]:
+    return _read(data)[0]
+
+
+def _read(data: bytes) -> tuple[dict[str, JsonValue], bytes]:
+    """Return the members of a token, and its canonical text."""
     try:
-        return canonical_json.parse_object(data, max_bytes=MAX_TOKEN_BYTES)
+        return canonical_json.parse_document(data, max_bytes=MAX_TOKEN_BYTES)
     except RtgfError as error:
         raise RtgfError(_SCHEMA, error.detail, pointer=error.pointer, causes=(error,)) from error
 
 
-def _payloads(document: dict[str, JsonValue], stated: str) -> tuple[bytes, bytes]:
-    """Return the bytes that are hashed, and those that are signed.
+def _payloads(document: dict[str, JsonValue], text: bytes) -> tuple[bytes, bytes]:
+    """Return the bytes that are hashed, and those that are signed, of a token's canonical text.
 
-    They differ in the member `canonical_hash` alone. Canonical members are sorted, so the text left
-    and right of it is made once and serves both.
+    The one lacks `canonical_hash` and `signatures`, the other `signatures` alone. Canonical members
+    are sorted, and a token has members before, between and after these two; so the text is cut
+    where they stand, and only the little around them is written anew to learn where that is.
     """
-    member = "canonical_hash"
-    left = canonical_json.canonical_bytes({k: v for k, v in document.items() if k < member})[1:-1]
-    right = canonical_json.canonical_bytes(
-        {k: v for k, v in document.items() if k > member and k != "signatures"}
-    )[1:-1]
-    middle = f'"{member}":"{stated}"'.encode()
-    hashed = b",".join(part for part in (left, right) if part)
-    signed = b",".join(part for part in (left, middle, right) if part)
-    return b"{" + hashed + b"}", b"{" + signed + b"}"
+    before = _text_of({k: v for k, v in document.items() if k < _HASH})
+    after = _text_of({k: v for k, v in document.items() if k > _SIGNATURES})
+    stated = _text_of({_HASH: document[_HASH]})
+    signatures = [document[_SIGNATURES]] if _SIGNATURES in document else []
+    left, right = b"{" + before + b",", b"," + after + b"}"
+    cut = sum(len(_text_of({_SIGNATURES: value})) + 1 for value in signatures)
+    between = text[len(left) + len(stated) + 1 : len(text) - len(right) - cut]
+    return left + between + right, left + stated + b"," + between + right
+
+
+def _text_of(members: dict[str, JsonValue]) -> bytes:
+    return canonical_json.canonical_bytes(members)[1:-1]
 
 
 def _check_signatures(
@@ -192,7 +214,7 @@ def _check_signatures(
             token.signatures,
             keys,
             at=at,
-            threshold=max(1, threshold),
+            threshold=max(token.signature_threshold, threshold),
             typ=SIGNATURE_TYPE,
             uses=_KEY_USES,
         )

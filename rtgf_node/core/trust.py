@@ -6,20 +6,26 @@ it. Everything a verdict needs is here, so a verdict waits for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 from rtgf_node.core import checkpoint, identifiers
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.keys import KeySet
-from rtgf_node.core.lists.screening import NameIndex, Party
+from rtgf_node.core.lists.screening import ListsIndex, NameIndex, Party
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.policy import decide
+from rtgf_node.core.policy.receipts import PinnedVerifiers
 from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.tokens import Token
 from rtgf_node.errors import Code, RtgfError
 
 PREPARED_LIMIT = 65_536
 """Compiled plans kept, more than a full matrix of live tokens; one is 10 to 50 KB."""
+
+
+Resolvers: TypeAlias = Mapping[str, decide.Resolver]
 
 
 class HeldToken(NamedTuple):
@@ -31,9 +37,9 @@ class HeldToken(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a token's status, and when it was committed."""
+    """A change of a token's status, and the log entry that says so."""
 
-    at: int
+    leaf_index: int
     status: str
 
 
@@ -49,20 +55,31 @@ class TrustState:
         """The name of the log that the tokens must be in."""
         self.screens: dict[str, NameIndex] = {}
         """Name index by the content digest of its dataset."""
+        self.joined = ListsIndex({})
+        """The name indexes that are screened together; joined anew when one of them is missing."""
         self.fresh_until: dict[str, int] = {}
         """By content digest: after this instant the list is too old to decide with. Its provider
         may have another one by then, that no token rests on yet."""
         self.checked_at: dict[str, int] = {}
         """By content digest: when the list was last its provider's newest."""
+        self.now: int | None = None
+        """The owner's clock, if it has one: a list that was checked later than this was checked by
+        a wrong clock, and is not fresh. Not the instant that a question is about."""
         self.feeds: dict[str, Mapping[str, int] | None] = {}
         """By snapshot digest: how old, in seconds, its authority lets each list be; None where that
         cannot be read, and no list is young enough."""
+        self.proof_verifiers = PinnedVerifiers()
+        self.limit_resolvers: Callable[[Resolvers], Resolvers] = lambda resolvers: resolvers
+        """Puts a limit of time on the resolvers of one decision."""
+        self._replaced: list[tuple[int, KeySet]] = []
+        self._change_leaves: list[int] = []
         self._held: dict[str, HeldToken] = {}
         self._issues: dict[str, list[HeldToken]] = {}
         self._newest_of: dict[str, str] = {}
         self._successor: dict[str, str] = {}
         self._changes: dict[str, list[Change]] = {}
         self._prepared: dict[str, decide.Prepared] = {}
+        self._unasked: dict[str, bool] = {}
 
     def __len__(self) -> int:
         return len(self._held)
@@ -83,16 +100,27 @@ class TrustState:
         self._held[token.token_id] = held
         self._issues.setdefault(token.token_id.rpartition(".")[0], []).append(held)
 
-    def find(self, reference: str, *, as_of: int | None = None) -> HeldToken | None:
+    def replace_keys(self, keys: KeySet, *, leaf_index: int) -> None:
+        """Know the key set that the log published at `leaf_index`; one heard before is passed."""
+        if not self._replaced or leaf_index > self._replaced[-1][0]:
+            self._replaced.append((leaf_index, self.keys))
+            self.keys = keys
+
+    def keys_of(self, tree_size: int) -> KeySet:
+        """Return the key set that was the newest among the first `tree_size` entries."""
+        later = (keys for leaf_index, keys in self._replaced if tree_size <= leaf_index)
+        return next(later, self.keys)
+
+    def find(self, reference: str, *, tree_size: int = MAX_TREE_SIZE) -> HeldToken | None:
         """Return the token with this id; without an issue number, the newest of its version.
 
-        With `as_of`, the newest that was logged by then, or the first.
+        With `tree_size`, the newest among so many entries, or the first.
         """
         held = self._held.get(reference)
         issues = self._issues.get(reference)
         if held is not None or issues is None:
             return held
-        then = (one for one in reversed(issues) if as_of is None or one.logged_at <= as_of)
+        then = (one for one in reversed(issues) if one.leaf_index < tree_size)
         return next(then, issues[0])
 
     def log_verifiers(self) -> list[str]:
@@ -103,25 +131,30 @@ class TrustState:
             if key.use == "log"
         ]
 
-    def set_status(self, token_id: str, status: str, *, at: int, rev_epoch: int) -> None:
+    def set_status(self, token_id: str, status: str, *, leaf_index: int, rev_epoch: int) -> None:
         """Record a status change; called in the order of the epochs, one heard before is passed."""
         if rev_epoch > self.rev_epoch:
             self.rev_epoch = rev_epoch
-            self._changes.setdefault(token_id, []).append(Change(at, status))
+            self._change_leaves.append(leaf_index)
+            self._changes.setdefault(token_id, []).append(Change(leaf_index, status))
 
-    def withdrawn(self, token_id: str, *, as_of: int | None = None) -> bool:
-        """Tell whether the token is revoked or suspended, or was at `as_of`.
+    def rev_epoch_of(self, tree_size: int) -> int:
+        """Return how many status changes are among the first `tree_size` entries."""
+        return bisect_left(self._change_leaves, tree_size)
+
+    def withdrawn(self, token_id: str, *, tree_size: int = MAX_TREE_SIZE) -> bool:
+        """Tell whether the token is revoked or suspended, as the first `tree_size` entries say.
 
         What was withdrawn is so from the moment it is known here: another clock, or one that was
         set back, brings nothing back.
         """
         status = "valid"
         for change in self._changes.get(token_id, ()):
-            if as_of is None or change.at <= as_of:
+            if change.leaf_index < tree_size:
                 status = change.status
         return status != "valid"
 
-    def overtaken(self, token: Token, *, at: int, as_of: int | None = None) -> Code | None:
+    def overtaken(self, token: Token, *, at: int, tree_size: int = MAX_TREE_SIZE) -> Code | None:
         """Return why later issues leave the token no force, or None.
 
         A token lives on beside its successor for its ttl, as long as a copy of it may be used
@@ -132,9 +165,9 @@ class TrustState:
         for token_id in (token.token_id, *token.derived_from):
             for after in self._successors(token_id):
                 begun = after.token.nbf
-                if begun > at or (as_of is not None and after.logged_at > as_of):
+                if begun > at or after.leaf_index >= tree_size:
                     continue
-                if self.withdrawn(after.token.token_id, as_of=as_of):
+                if self.withdrawn(after.token.token_id, tree_size=tree_size):
                     return Code.RTGF_VERIFY_REVOKED
                 if max(begun, after.logged_at) + self._held[token_id].token.ttl_sec < at:
                     found = Code.RTGF_VERIFY_EXPIRED
@@ -159,20 +192,22 @@ class TrustState:
             yield self._held[after]
             token_id = after
 
-    def unusable(self, token: Token, *, at: int) -> Code | None:
-        """Return why no signer's key can be used at `at`, or None when one can.
+    def unusable(self, token: Token, *, at: int, tree_size: int = MAX_TREE_SIZE) -> Code | None:
+        """Return why too few signers' keys can be used at `at`, or None when enough can.
 
         A revoked key vouches for nothing.
         """
         reason = Code.RTGF_TOKEN_SIGNATURE_INVALID
+        keys = self.keys_of(tree_size)
+        usable: set[str] = set()
         for signature in token.signatures:
             try:
-                self.keys.get(signature.kid, at=at)
+                keys.get(signature.kid, at=at)
             except RtgfError as error:
                 reason = error.code
             else:
-                return None
-        return reason
+                usable.add(signature.kid)
+        return None if len(usable) >= token.signature_threshold else reason
 
     def lists_in_use(self, at: int) -> set[str]:
         """Return the content digests that decisions may still rest on at `at`.
@@ -190,16 +225,23 @@ class TrustState:
     def list_until(self, token: Token, dataset: str, content_sha256: str) -> int:
         """Return the last instant at which `token` may be decided with this version of a list.
 
+        The first instant of all, 0, if its age is unknown because it was checked in the future.
+
         Raises:
           KeyError: nobody keeps the list fresh.
         """
-        until = self.fresh_until[content_sha256]
+        until = 0 if self.ahead(content_sha256) else self.fresh_until[content_sha256]
         for digest in token.evidence.inputs:
             ages = self.feeds.get(digest, {})
             allowed = 0 if ages is None else ages.get(dataset)
             if allowed is not None:
                 until = min(until, self.checked_at[content_sha256] + allowed)
         return until
+
+    def ahead(self, content_sha256: str) -> bool:
+        """Tell whether the list was checked by a clock that was ahead of the owner's."""
+        checked_at = self.checked_at.get(content_sha256, 0)
+        return self.now is not None and checked_at > self.now + SKEW_SECONDS
 
     def lists_in_force(self, at: int) -> dict[str, int]:
         """Return, by dataset name, until when the newest tokens may be decided with their lists."""
@@ -238,9 +280,18 @@ class TrustState:
             self._prepared[token.canonical_hash] = prepared
         return prepared
 
-    def resolvers(
-        self, token: Token, at: int, *, as_of: int | None = None
-    ) -> Mapping[str, decide.Resolver]:
+    def changes_unasked(self, token: Token) -> bool:
+        """Tell whether time alone may change a decision: a rule reads it, or what has an end."""
+        known = self._unasked.get(token.canonical_hash)
+        if known is None:
+            asked = {name for rule in token.predicate_set or () for name in _resolvers_in(rule)}
+            known = self.prepared(token).timed or bool(asked - {"sanctions"})
+            if len(self._unasked) >= PREPARED_LIMIT:
+                self._unasked.clear()
+            self._unasked[token.canonical_hash] = known
+        return known
+
+    def resolvers(self, token: Token, at: int, *, tree_size: int = MAX_TREE_SIZE) -> Resolvers:
         """Return the resolvers a decision of `token` may use. Each raises when it cannot answer."""
         pinned: dict[str, set[str]] = {}
         for entry in token.evidence.datasets:
@@ -251,22 +302,25 @@ class TrustState:
 
         def registry(arguments: Mapping[str, JsonValue]) -> JsonValue:
             reference = identifiers.token_reference(str(arguments["token"]))
-            held = self.find(reference, as_of=as_of)
+            held = self.find(reference, tree_size=tree_size)
             return {
                 "found": held is not None,
-                "valid": held is not None and self._stands(held, at=at, as_of=as_of),
+                "valid": held is not None and self._stands(held, at=at, tree_size=tree_size),
             }
 
-        return {"sanctions": sanctions, "registry": registry}
+        def proof(arguments: Mapping[str, JsonValue]) -> JsonValue:
+            return self.proof_verifiers.resolve(arguments, at=at)
 
-    def _stands(self, held: HeldToken, *, at: int, as_of: int | None) -> bool:
+        return self.limit_resolvers({"sanctions": sanctions, "registry": registry, "proof": proof})
+
+    def _stands(self, held: HeldToken, *, at: int, tree_size: int) -> bool:
         token = held.token
         return (
             token.nbf <= at <= token.exp
-            and held.leaf_index < self.tree_size
-            and not self.withdrawn(token.token_id, as_of=as_of)
-            and self.overtaken(token, at=at, as_of=as_of) is None
-            and self.unusable(token, at=at) is None
+            and held.leaf_index < min(self.tree_size, tree_size)
+            and not self.withdrawn(token.token_id, tree_size=tree_size)
+            and self.overtaken(token, at=at, tree_size=tree_size) is None
+            and self.unusable(token, at=at, tree_size=tree_size) is None
         )
 
     def _screen(
@@ -282,18 +336,35 @@ class TrustState:
         lists = arguments["lists"]
         if not isinstance(lists, list) or not lists:
             raise TypeError("lists must be a list of dataset names")
-        matches: list[JsonValue] = []
-        used: list[JsonValue] = []
+        asked: list[tuple[str, str]] = []
         for name in sorted({str(entry) for entry in lists}):
             for digest in sorted(pinned[name]):  # a list that the token does not pin: KeyError
                 if self.list_until(token, name, digest) < at:  # nobody keeps it fresh: KeyError
                     raise LookupError(f"the list {name} is older than its maximum age")
-                used.append(digest)
-                matches += [
-                    {"list": name, "record": match.source_id, "score": f"{match.score:.4f}"}
-                    for match in self.screens[digest].screen(party, threshold=threshold)
-                ]
+                asked.append((name, digest))
+        indexes = {digest: self.screens[digest] for _, digest in asked}
+        if any(self.joined.lists.get(digest) is not index for digest, index in indexes.items()):
+            self.joined = ListsIndex(self.screens)
+        found = self.joined.screen(party, indexes, threshold=threshold)
+        matches: list[JsonValue] = [
+            {"list": name, "record": match.source_id, "score": f"{match.score:.4f}"}
+            for name, digest in asked
+            for match in found[digest]
+        ]
+        used: list[JsonValue] = [digest for _, digest in asked]
         return {"listed": bool(matches), "matches": matches, "dataset_digests": used}
+
+
+def _resolvers_in(tree: JsonValue) -> Iterator[str]:
+    """Yield the name of each resolver that a predicate asks."""
+    if isinstance(tree, dict):
+        if tree.get("op") == "LOOKUP":
+            yield str(tree.get("resolver"))
+        for member in tree.values():
+            yield from _resolvers_in(member)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _resolvers_in(item)
 
 
 def party_of(document: JsonValue) -> Party:

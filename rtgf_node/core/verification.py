@@ -15,6 +15,7 @@ import msgspec
 
 from rtgf_node.core import identifiers, proof_bundle, times
 from rtgf_node.core import tokens as token_checks
+from rtgf_node.core.as_of import AsOf
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import decide
 from rtgf_node.core.tokens import Token
@@ -46,16 +47,26 @@ class Checked(NamedTuple):
 
 
 def verify(
-    request: VerifyRequest, state: TrustState, *, at: int, required: Collection[str] = ("rmt",)
+    request: VerifyRequest,
+    state: TrustState,
+    *,
+    as_of: AsOf,
+    now: int,
+    required: Collection[str] = ("rmt",),
 ) -> VerifyAnswer:
-    """Return the verdict on `request.tokens` at `at` (seconds since the epoch).
+    """Return the verdict on `request.tokens`.
+
+    Args:
+      request: the question, but for its `at`.
+      state: what is known.
+      as_of: the state of the log that answers, and the instant at which the tokens must hold.
+      now: the time, in seconds since the epoch.
+      required: the kinds of token that must be there.
 
     Raises:
       RtgfError: the request cannot be answered (400), names a token that is not here (404), or
         hands in an object that fails its own checks (422). A verdict is returned, not raised.
     """
-    moment = moment_of(request.at, at)
-    as_of = moment if moment < at else None
     with _placed_at("/corridor"):
         corridor = identifiers.corridor(request.corridor) if request.corridor is not None else None
     with _placed_at("/domain"):
@@ -71,14 +82,14 @@ def verify(
                 pointer=f"/tokens/{kind}",
             )
     checked = [
-        check_token(kind, token, state, at=moment, as_of=as_of, pointer=f"/tokens/{kind}")
+        check_token(kind, token, state, as_of=as_of, pointer=f"/tokens/{kind}")
         for kind, token in given.items()
         if token is not None
     ]
     reason = (
-        _stale(request, state)
+        _stale(request, state, as_of)
         or _first_reason(checked)
-        or _unknown_yet(moment, now=at)
+        or _unknown_yet(as_of.at, now=now)
         or _chain(checked)
         or _place(checked, corridor, domain)
         or _proofs(request.proofs or {}, checked, state)
@@ -88,13 +99,13 @@ def verify(
     # A token set that is not valid decides nothing: no answer may read like a permission.
     if request.context is not None and reason is None:
         deciding = next((c for c in checked if c.kind == "imt"), checked[0])
-        decision = evaluate(deciding.token, request.context, state, at=moment, as_of=as_of)
+        decision = evaluate(deciding.token, request.context, state, as_of=as_of)
         basis = _basis(deciding.token)
         if decision.decision == "DENY":
             reason = Code.RTGF_VERIFY_POLICY_DENY
     return VerifyAnswer(
         valid=reason is None,
-        revEpoch=state.rev_epoch,
+        revEpoch=state.rev_epoch_of(as_of.tree_size),
         reason=reason.name if reason else None,
         decision=decision.decision if decision else None,
         controls=list(decision.controls) if decision else [],
@@ -106,16 +117,15 @@ def verify(
 
 
 def evaluate(
-    token: Token, context: JsonValue, state: TrustState, *, at: int, as_of: int | None = None
+    token: Token, context: JsonValue, state: TrustState, *, as_of: AsOf
 ) -> decide.Decision:
     """Return the policy decision of `token` (RMT or IMT) on `context`."""
-    resolvers = state.resolvers(token, at, as_of=as_of)
-    return decide.run(state.prepared(token), context, at=at, resolvers=resolvers)
+    resolvers = state.resolvers(token, as_of.at, tree_size=as_of.tree_size)
+    return decide.run(state.prepared(token), context, at=as_of.at, resolvers=resolvers)
 
 
-def resolve(request: EvaluateRequest, state: TrustState, *, now: int) -> Checked:
+def resolve(request: EvaluateRequest, state: TrustState, *, as_of: AsOf, now: int) -> Checked:
     """Return the token that an evaluation names, checked as `verify` checks it."""
-    at = moment_of(request.at, now)
     reference = request.token
     if isinstance(reference, str):
         with _placed_at("/token"):
@@ -128,21 +138,10 @@ def resolve(request: EvaluateRequest, state: TrustState, *, now: int) -> Checked
             "only an RMT or an IMT carries predicates that can be evaluated",
             pointer="/token",
         )
-    as_of = at if at < now else None
-    checked = check_token(kind, reference, state, at=at, as_of=as_of, pointer="/token")
+    checked = check_token(kind, reference, state, as_of=as_of, pointer="/token")
     if state.stale:
         return checked._replace(reason=Code.RTGF_TOKEN_REVOCATION_STALE)
-    return checked._replace(reason=checked.reason or _unknown_yet(at, now=now))
-
-
-def moment_of(asked: str | None, now: int) -> int:
-    """Return the instant that a request asks about.
-
-    Raises:
-      RtgfError: RTGF_INPUT_INVALID if it is no time.
-    """
-    with _placed_at("/at"):
-        return times.parse(asked) if asked is not None else now
+    return checked._replace(reason=checked.reason or _unknown_yet(as_of.at, now=now))
 
 
 def check_token(
@@ -150,18 +149,16 @@ def check_token(
     reference: str | Document,
     state: TrustState,
     *,
-    at: int,
-    as_of: int | None = None,
+    as_of: AsOf,
     pointer: str,
 ) -> Checked:
-    """Find or check one token of the set at the time `at`.
+    """Find or check one token of the set.
 
     Args:
       kind: the type that is due.
       reference: its id, its URI or the token itself.
       state: what is known.
-      at: the time at which it must hold.
-      as_of: count only what was logged until then, for a question about the past; None counts all.
+      as_of: the state of the log that counts, and the instant at which the token must hold.
       pointer: where the token stands in the request.
 
     Raises:
@@ -170,7 +167,7 @@ def check_token(
     """
     if isinstance(reference, str):
         with _placed_at(pointer):
-            held = state.find(identifiers.token_reference(reference), as_of=as_of)
+            held = state.find(identifiers.token_reference(reference), tree_size=as_of.tree_size)
         if held is None:
             raise RtgfError(
                 Code.RTGF_VERIFY_TOKEN_NOT_FOUND, f"no token {reference!r} here", pointer=pointer
@@ -178,7 +175,7 @@ def check_token(
         token = held.token
     else:
         with _placed_at(pointer):
-            token = _own_checks(reference, state, at=at)
+            token = _own_checks(reference, state, as_of)
         held = state.find(token.token_id)
     if token.type.lower() != kind:
         raise RtgfError(
@@ -186,7 +183,7 @@ def check_token(
             f"{token.token_id} is an {token.type}, never accepted for an {kind.upper()}",
             pointer=pointer,
         )
-    return Checked(kind, token, held, _token_reason(token, held, state, at=at, as_of=as_of))
+    return Checked(kind, token, held, _token_reason(token, held, state, as_of))
 
 
 def _is_blank(token: str | Document | None) -> bool:
@@ -209,10 +206,11 @@ def _placed(error: RtgfError, pointer: str) -> RtgfError:
     )
 
 
-def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:
+def _own_checks(document: Document, state: TrustState, as_of: AsOf) -> Token:
     """Run the checks that need only the token and the keys; the time window is a verdict."""
     try:
-        return token_checks.check(document, keys=state.keys, at=at, window=False)
+        keys = state.keys_of(as_of.tree_size)
+        return token_checks.check(document, keys=keys, at=as_of.at, window=False)
     except RtgfError as error:
         if error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID:
             raise RtgfError(
@@ -224,32 +222,35 @@ def _own_checks(document: Document, state: TrustState, *, at: int) -> Token:
 
 
 def _token_reason(
-    token: Token, held: HeldToken | None, state: TrustState, *, at: int, as_of: int | None
+    token: Token, held: HeldToken | None, state: TrustState, as_of: AsOf
 ) -> Code | None:
+    tree_size, at = as_of.tree_size, as_of.at
     if at < token.nbf - times.SKEW_SECONDS:
         return Code.RTGF_VERIFY_NOT_YET_VALID
     if at > token.exp + times.SKEW_SECONDS:
         return Code.RTGF_VERIFY_EXPIRED
-    if state.withdrawn(token.token_id, as_of=as_of):
+    if held is not None and held.leaf_index >= tree_size:
+        # Nobody knew it then, so that nothing else can be said of it.
+        return Code.RTGF_TXP_PROOF_NOT_FOUND
+    if state.withdrawn(token.token_id, tree_size=tree_size):
         return Code.RTGF_VERIFY_REVOKED
-    if (overtaken := state.overtaken(token, at=at, as_of=as_of)) is not None:
+    if (overtaken := state.overtaken(token, at=at, tree_size=tree_size)) is not None:
         return overtaken
     if token.revocation.revEpoch > state.rev_epoch:
         return Code.RTGF_TOKEN_REVOCATION_STALE
-    if (unusable := state.unusable(token, at=at)) is not None:
+    if (unusable := state.unusable(token, at=at, tree_size=tree_size)) is not None:
         return unusable
     # Log first, publish after: a signed token that the log does not hold was issued in secret.
     if held is None or held.leaf_index >= state.tree_size:
-        return Code.RTGF_TXP_PROOF_NOT_FOUND
-    if as_of is not None and held.logged_at > as_of:
         return Code.RTGF_TXP_PROOF_NOT_FOUND
     if held.token.canonical_hash != token.canonical_hash:
         return Code.RTGF_TOKEN_CANONICAL_MISMATCH
     return None
 
 
-def _stale(request: VerifyRequest, state: TrustState) -> Code | None:
-    behind = request.min_rev_epoch is not None and request.min_rev_epoch > state.rev_epoch
+def _stale(request: VerifyRequest, state: TrustState, as_of: AsOf) -> Code | None:
+    rev_epoch = state.rev_epoch_of(as_of.tree_size)
+    behind = request.min_rev_epoch is not None and request.min_rev_epoch > rev_epoch
     return Code.RTGF_TOKEN_REVOCATION_STALE if behind or state.stale else None
 
 
@@ -281,13 +282,12 @@ def _place(checked: list[Checked], corridor: str | None, domain: str | None) -> 
     if len(corridors) > 1:
         return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
     ends = {end for one in corridors for end in one.split("-")}
-    for entry in checked:
-        jurisdiction = entry.token.jurisdiction
-        if ends and jurisdiction is not None and jurisdiction not in ends:
-            return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
-        named = entry.kind in {"rmt", "imt"}
-        if domain is not None and named and entry.token.domain != domain:
-            return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+    jurisdictions = {entry.token.jurisdiction for entry in checked} - {None}
+    # Without a corridor, the prices must be those of the place whose law it is.
+    if not jurisdictions <= ends if ends else len(jurisdictions) > 1:
+        return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
+    if domain is not None and any(entry.token.domain != domain for entry in checked):
+        return Code.RTGF_VERIFY_CORRIDOR_MISMATCH
     return None
 
 

@@ -61,9 +61,21 @@ class WitnessPolicy(NamedTuple):
           RtgfError: RTGF_TXP_ROOT_SIGNATURE_INVALID if they are not, or one of them is wrong.
         """
         found = self.cosignatures(note)
-        if not self.is_met_by(found):
+        self.require(len(found))
+        return found
+
+    def require(self, count: int) -> None:
+        """Return if so many of the witnesses are enough.
+
+        Raises:
+          RtgfError: RTGF_TXP_ROOT_SIGNATURE_INVALID if they are not.
+        """
+        if count < self.quorum:
             raise RtgfError(
                 Code.RTGF_TXP_ROOT_SIGNATURE_INVALID,
-                f"{len(found)} of the wanted {self.quorum} witnesses have cosigned the checkpoint",
+                f"{count} of the wanted {self.quorum} witnesses have cosigned the checkpoint",
             )
-        return found
+
+
+NOBODY = WitnessPolicy((), 0)
+"""Nobody is asked for."""

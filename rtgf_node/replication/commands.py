@@ -13,6 +13,9 @@ import msgspec
 
 from rtgf_node.core.decision import Interval
 from rtgf_node.errors import RtgfError
+from rtgf_node.replication.build_commands import NoteBuild, PublishBuild, StageTokens
+from rtgf_node.replication.state_change import StateChange
+from rtgf_node.store.approval_store import ApprovalState
 from rtgf_node.store.key_manifest_store import KeyRow
 from rtgf_node.store.registry_store import TokenRow
 from rtgf_node.store.revocation_store import RevocationRow, Status
@@ -21,12 +24,14 @@ from rtgf_node.store.witness_store import CosignatureRow
 __all__ = [
     "AppendEvents",
     "Applied",
+    "AskApproval",
     "Command",
     "ConfirmDataset",
     "CosignCheckpoint",
     "CosignatureRow",
     "KeyRow",
     "NoteBuild",
+    "NoteDelivery",
     "Outcome",
     "Proposal",
     "PublishBuild",
@@ -37,27 +42,27 @@ __all__ = [
     "RecordFinding",
     "RecordKeys",
     "RecordRefusal",
+    "RestoreCosigned",
     "Revoke",
     "RevokeEntry",
     "SeeHead",
+    "SettleApproval",
     "SettleFindings",
     "SignedHead",
+    "StageTokens",
     "TakeSnapshot",
+    "TakeTerms",
     "TokenRow",
 ]
 
 
-class _Command(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """A change of state."""
-
-
-class AppendEvents(_Command, frozen=True):
+class AppendEvents(StateChange, frozen=True):
     """Append events that change nothing else. An event that is there already keeps its index."""
 
     events: tuple[bytes, ...]
 
 
-class TakeSnapshot(_Command, frozen=True):
+class TakeSnapshot(StateChange, frozen=True):
     """Take in a policy snapshot. `body` is the exact signed bytes, `event` its policy_snapshot.
 
     The same snapshot again changes nothing; an older or equal version with other bytes is refused.
@@ -72,7 +77,7 @@ class TakeSnapshot(_Command, frozen=True):
     event: bytes
 
 
-class RecordDataset(_Command, frozen=True):
+class RecordDataset(StateChange, frozen=True):
     """Take a dataset into force. Its bytes and its records are objects already.
 
     `event` is its dataset event. The same bytes again, when they are in force, change nothing.
@@ -95,7 +100,7 @@ class RecordDataset(_Command, frozen=True):
     event: bytes
 
 
-class ConfirmDataset(_Command, frozen=True):
+class ConfirmDataset(StateChange, frozen=True):
     """Note that the dataset in force was found unchanged at its provider at `at`."""
 
     name: str
@@ -103,7 +108,7 @@ class ConfirmDataset(_Command, frozen=True):
     at: int
 
 
-class QuarantineDataset(_Command, frozen=True):
+class QuarantineDataset(StateChange, frozen=True):
     """Keep a fetched file from use; `record` puts it in force, should an operator say so.
 
     It ends with the next file of the list that is put in force, or when the one in force is found
@@ -115,7 +120,7 @@ class QuarantineDataset(_Command, frozen=True):
     at: int
 
 
-class RecordRefusal(_Command, frozen=True):
+class RecordRefusal(StateChange, frozen=True):
     """Note and count an intake that was refused. Digests and ids, never content."""
 
     code: str
@@ -123,35 +128,6 @@ class RecordRefusal(_Command, frozen=True):
     digest: str
     at: int
     detail: str
-
-
-class PublishBuild(_Command, frozen=True):
-    """Publish a build, all or nothing.
-
-    `events` are the build event and then one token_issue event for each of `tokens`, in their
-    order, `approvals` those of what people accepted for it. Tokens may rest on each other or on
-    published ones, and only on valid ones. Refused if the newest issue of the same rules was
-    withdrawn after `rev_epoch`, at which the build was planned: it would bring them back.
-    """
-
-    build_id: str
-    manifest_digest: str
-    at: int
-    events: tuple[bytes, ...]
-    tokens: tuple[TokenRow, ...]
-    rev_epoch: int = 0
-    approvals: tuple[bytes, ...] = ()
-    summary: str = ""
-
-
-class NoteBuild(_Command, frozen=True):
-    """Note how far a build came that is not published: running, refused, diverged."""
-
-    build_id: str
-    state: str
-    at: int
-    summary: str
-    manifest_digest: str | None = None
 
 
 class RevokeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,7 +138,7 @@ class RevokeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class Revoke(_Command, frozen=True):
+class Revoke(StateChange, frozen=True):
     """Change the status of tokens and of all that rest on them, all or nothing.
 
     The state machine makes the `revocation` events itself, since only it knows the epoch and what
@@ -174,7 +150,7 @@ class Revoke(_Command, frozen=True):
     actor: str
 
 
-class RecordKeys(_Command, frozen=True):
+class RecordKeys(StateChange, frozen=True):
     """Publish keys: the manifest, the key set, its signature, and the events that log them.
 
     The entry of a key is the event whose subject is its kid, else the last of `events`.
@@ -187,7 +163,66 @@ class RecordKeys(_Command, frozen=True):
     events: tuple[bytes, ...]
 
 
-class RecordDecisionRoot(_Command, frozen=True):
+class TakeWaiver(StateChange, frozen=True):
+    """Keep an approver's waiver and log it; `event` is its approval. Kept before: nothing."""
+
+    digest: str
+    policy_snapshot_hash: str
+    body: bytes
+    at: int
+    event: bytes
+
+
+class TakeTerms(StateChange, frozen=True):
+    """Take in a terms document. `body` is the exact signed bytes, `event` its terms event.
+
+    The same document again changes nothing; an older or equal version of what it is of,
+    `token_type`, `place` and `name`, with other bytes is refused.
+    """
+
+    terms_id: str
+    digest: str
+    token_type: str
+    place: str
+    name: str
+    domain: str
+    version: str
+    body: bytes
+    event: bytes
+
+
+class AskApproval(StateChange, frozen=True):
+    """Let something wait for a second person until `deadline`. `event` is its approval.
+
+    What waits already, with the same acts and digest, changes nothing.
+    """
+
+    approval_id: str
+    acts: str
+    subject: str
+    digest: str
+    request: bytes
+    asked_by: str
+    asked_at: int
+    deadline: int
+    event: bytes
+
+
+class SettleApproval(StateChange, frozen=True):
+    """Approve, refuse, or let lapse what waits. `by` is who did; nobody lets lapse.
+
+    Refused if `by` approves what they asked for, or if the deadline says otherwise.
+    """
+
+    approval_id: str
+    state: ApprovalState
+    by: str | None
+    at: int
+    reason: str
+    event: bytes
+
+
+class RecordDecisionRoot(StateChange, frozen=True):
     """Log the root of the next interval of a chain of decisions; `event` is its decision_root.
 
     Refused unless the interval begins where the chain's last one ended; the same one again changes
@@ -199,7 +234,7 @@ class RecordDecisionRoot(_Command, frozen=True):
     event: bytes
 
 
-class SignedHead(_Command, frozen=True):
+class SignedHead(StateChange, frozen=True):
     """Keep a signed tree head. Refused unless the tree had this root at this size."""
 
     document: bytes
@@ -207,7 +242,7 @@ class SignedHead(_Command, frozen=True):
     root: bytes
 
 
-class RecordCosignatures(_Command, frozen=True):
+class RecordCosignatures(StateChange, frozen=True):
     """Keep what witnesses signed under our head of this size and root; the signatures are checked.
 
     Refused unless that head is held.
@@ -218,7 +253,7 @@ class RecordCosignatures(_Command, frozen=True):
     cosignatures: tuple[CosignatureRow, ...]
 
 
-class CosignCheckpoint(_Command, frozen=True):
+class CosignCheckpoint(StateChange, frozen=True):
     """Remember that we, as a witness, cosign another log's checkpoint, whose signature is checked.
 
     Compare and swap: refused unless `old_size` is what was cosigned last and `proof` shows that
@@ -235,7 +270,21 @@ class CosignCheckpoint(_Command, frozen=True):
     note: bytes
 
 
-class SeeHead(_Command, frozen=True):
+class RestoreCosigned(StateChange, frozen=True):
+    """Take over from outside the store what we cosigned last; `events` are its incident, or none.
+
+    What is held already, or is older than what is held, changes nothing.
+    """
+
+    origin: str
+    tree_size: int
+    root: bytes
+    at: int
+    note: bytes
+    events: tuple[bytes, ...]
+
+
+class SeeHead(StateChange, frozen=True):
     """Remember another log's newest head, which was proved to extend the one before."""
 
     origin: str
@@ -245,7 +294,7 @@ class SeeHead(_Command, frozen=True):
     note: bytes
 
 
-class RecordFinding(_Command, frozen=True):
+class RecordFinding(StateChange, frozen=True):
     """Keep a signed head that contradicts another of its log; `event` is the incident.
 
     The evidence is an object already. With `halts` nothing is signed until it is settled. The same
@@ -263,7 +312,15 @@ class RecordFinding(_Command, frozen=True):
     event: bytes
 
 
-class SettleFindings(_Command, frozen=True):
+class NoteDelivery(StateChange, frozen=True):
+    """Note up to which revocation a webhook was told. What is not newer changes nothing."""
+
+    webhook: str
+    rev_epoch: int
+    at: int
+
+
+class SettleFindings(StateChange, frozen=True):
     """Go on although heads contradict each other, by an operator's word; `event` says so."""
 
     at: int
@@ -277,15 +334,22 @@ Command: TypeAlias = (
     | ConfirmDataset
     | QuarantineDataset
     | RecordRefusal
+    | StageTokens
     | PublishBuild
     | NoteBuild
     | Revoke
     | RecordKeys
+    | TakeWaiver
+    | TakeTerms
+    | AskApproval
+    | SettleApproval
     | RecordDecisionRoot
     | RecordCosignatures
     | CosignCheckpoint
+    | RestoreCosigned
     | SeeHead
     | RecordFinding
+    | NoteDelivery
     | SettleFindings
     | SignedHead
 )
@@ -303,14 +367,13 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What an accepted command did; the tree is as it stood right after it.
+    """What an accepted command did; size and epoch are as they stood right after it.
 
     `leaf_indexes` are those of its events in their order, also of those that were there before.
     """
 
     leaf_indexes: tuple[int, ...]
     tree_size: int
-    root: bytes
     rev_epoch: int
     revocations: tuple[RevocationRow, ...] = ()
 

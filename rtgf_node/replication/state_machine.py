@@ -8,6 +8,7 @@ goes wrong undoes the batch and is raised: nothing is ever half applied.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sqlite3
 from collections.abc import Sequence
 
@@ -15,13 +16,16 @@ import msgspec
 
 from rtgf_node.core.snapshot import compare_versions
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.approving import Approving
 from rtgf_node.replication.commands import (
     AppendEvents,
     Applied,
+    AskApproval,
     Command,
     ConfirmDataset,
     CosignCheckpoint,
     NoteBuild,
+    NoteDelivery,
     Outcome,
     Proposal,
     PublishBuild,
@@ -32,14 +36,21 @@ from rtgf_node.replication.commands import (
     RecordFinding,
     RecordKeys,
     RecordRefusal,
+    RestoreCosigned,
     Revoke,
     SeeHead,
+    SettleApproval,
     SettleFindings,
     SignedHead,
+    StageTokens,
     TakeSnapshot,
+    TakeTerms,
+    TakeWaiver,
     encode,
 )
 from rtgf_node.replication.kept_outcome import keep, recall
+from rtgf_node.replication.publishing import Publishing
+from rtgf_node.replication.terms_taking import take_terms
 from rtgf_node.replication.withdrawal import Withdrawal
 from rtgf_node.replication.witnessing import Witnessing
 from rtgf_node.store import Store
@@ -54,8 +65,11 @@ from rtgf_node.store.intake_store import (
 )
 from rtgf_node.store.key_manifest_store import KeyDocuments, KeyManifestStore
 from rtgf_node.store.log_writer import LogWriter, frame_of
-from rtgf_node.store.registry_store import PUBLISHED, BuildRow, RegistryStore
+from rtgf_node.store.registry_store import RegistryStore
 from rtgf_node.store.revocation_store import RevocationRow, RevocationStore
+from rtgf_node.store.terms_store import TermsStore
+from rtgf_node.store.waiver_store import WaiverRow, WaiverStore
+from rtgf_node.store.webhook_store import DeliveryRow, WebhookStore
 
 
 class StateMachine:
@@ -70,6 +84,11 @@ class StateMachine:
         self._revocation = RevocationStore(store.conn)
         self._keys = KeyManifestStore(store.conn)
         self._decision_roots = DecisionRootStore(store.conn)
+        self._approving = Approving(store.conn, self._log)
+        self._publishing = Publishing(store.conn, self._log)
+        self._waivers = WaiverStore(store.conn)
+        self._terms = TermsStore(store.conn)
+        self._webhooks = WebhookStore(store.conn)
         self._witnessing = Witnessing(store.conn, self._log)
         self._rev_epoch = self._revocation.rev_epoch()
         self._sound = True
@@ -81,6 +100,10 @@ class StateMachine:
 
     def apply_batch(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Apply `proposals` in their order and return what each came to, durably.
+
+        What is written, in this order: BEGIN; of each command its events and its rows; tiles and
+        times; the commands and what they came to; COMMIT, which syncs. Readers see it after that,
+        and askers are answered after that.
 
         Raises:
           sqlite3.Error: the disk did not take it; nothing of the batch is applied, in memory or on
@@ -95,7 +118,12 @@ class StateMachine:
         try:
             self._conn.execute("BEGIN IMMEDIATE")
             self._log.begin()
-            applied = [self._apply(proposal) for proposal in proposals]
+            applied: list[Applied] = []
+            for appends, run in itertools.groupby(proposals, lambda one: bool(_only_events(one))):
+                if appends:
+                    applied += self._append_run(list(run))
+                else:
+                    applied += map(self._apply, run)
             self._log.flush()
             self._commands.flush()
             self._conn.execute("COMMIT")
@@ -123,10 +151,30 @@ class StateMachine:
             return Applied(0, command, unknown, repeated=True)
         if before is not None:
             return Applied(before[0], command, recall(before[1]), repeated=True)
+        return self._record(proposal, self._run(command))
+
+    def _append_run(self, run: Sequence[Proposal]) -> list[Applied]:
+        """Apply commands that only append events: with one statement if nothing was ever there."""
+        numbers = {(proposal.client_id, proposal.seq) for proposal in run}
+        new = len(numbers) == len(run) and all(self._commands.is_new(*number) for number in numbers)
+        events = [_only_events(proposal) for proposal in run]
+        index = self._log.append_new(list(itertools.chain(*events))) if new else None
+        if index is None:
+            return [self._apply(proposal) for proposal in run]
+        self._log.accept()
+        applied = []
+        for proposal, own in zip(run, events, strict=True):
+            first, index = index, index + len(own)
+            outcome = Outcome(tuple(range(first, index)), index, self._rev_epoch)
+            applied.append(self._record(proposal, outcome))
+        return applied
+
+    def _record(self, proposal: Proposal, outcome: Outcome | RtgfError) -> Applied:
+        command = proposal.command
         kind = type(command).__name__
-        index = self._commands.append(client_id, seq, kind, encode(command))
-        outcome = self._run(command)
-        self._commands.record(client_id, seq, index, keep(outcome))
+        index = self._commands.append(
+            proposal.client_id, proposal.seq, kind, encode(command), keep(outcome)
+        )
         return Applied(index, command, outcome)
 
     def _run(self, command: Command) -> Outcome | RtgfError:
@@ -140,8 +188,8 @@ class StateMachine:
             outcome = refusal
         else:
             self._rev_epoch += len(revocations)
-            root = self._log.accept()
-            outcome = Outcome(leaf_indexes, self._log.size, root, self._rev_epoch, revocations)
+            self._log.accept()
+            outcome = Outcome(leaf_indexes, self._log.size, self._rev_epoch, revocations)
         self._conn.execute("RELEASE command")
         return outcome
 
@@ -163,25 +211,40 @@ class StateMachine:
                 self._intake.put_quarantine(row)
             case RecordRefusal(code, subject, digest, at, detail):
                 self._intake.insert_refusal(RefusalRow(code, subject, digest, at, detail))
+            case StageTokens():
+                self._publishing.stage(command)
             case PublishBuild():
-                leaves = self._publish(command)
-            case NoteBuild(build_id, state, at, summary, manifest_digest):
-                self._note_build(BuildRow(build_id, state, manifest_digest, at, summary))
+                leaves = self._publishing.publish(command, rev_epoch=self._rev_epoch)
+            case NoteBuild():
+                self._publishing.note(command)
             case Revoke():
                 revocations = self._revoke(command)
                 leaves = tuple(row.leaf_index for row in revocations)
             case RecordKeys():
                 leaves = self._record_keys(command)
+            case TakeTerms():
+                leaves = (take_terms(command, self._terms, self._log),)
+            case TakeWaiver():
+                leaves = (self._take_waiver(command),)
+            case AskApproval():
+                leaves = (self._approving.ask(command),)
+            case SettleApproval():
+                leaves = (self._approving.settle(command),)
             case RecordDecisionRoot():
                 leaves = (self._record_decision_root(command),)
             case RecordCosignatures():
                 self._witnessing.record_cosignatures(command)
             case CosignCheckpoint():
                 self._witnessing.cosign(command)
+            case RestoreCosigned():
+                self._witnessing.restore(command)
+                leaves = self._append(command.events)
             case SeeHead():
                 self._witnessing.see(command)
             case RecordFinding():
                 leaves = (self._witnessing.find(command),)
+            case NoteDelivery(webhook, rev_epoch, at):
+                self._webhooks.put(DeliveryRow(webhook, rev_epoch, at))
             case SettleFindings():
                 leaves = (self._witnessing.settle(command),)
             case SignedHead(document, tree_size, root):
@@ -245,89 +308,6 @@ class StateMachine:
             )
         self._intake.confirm_dataset(command.name, at=command.at)
 
-    def _publish(self, command: PublishBuild) -> tuple[int, ...]:
-        if len(command.events) != len(command.tokens) + 1:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID,
-                f"{len(command.tokens)} tokens need {len(command.tokens) + 1} events, the build's "
-                f"first; {len(command.events)} came",
-                pointer="/events",
-            )
-        held = self._registry.build(command.build_id)
-        if held is not None and held.state == PUBLISHED:
-            return self._published_before(command, held)
-        self._check_not_withdrawn(command)
-        before = self._log.size
-        leaves = self._append(command.events)
-        if leaves != tuple(range(before, before + len(leaves))):
-            raise RtgfError(
-                Code.RTGF_CONFLICT,
-                f"an event of {command.build_id} is in the log already; build again",
-            )
-        self._registry.put_build(
-            BuildRow(
-                build_id=command.build_id,
-                state=PUBLISHED,
-                manifest_digest=command.manifest_digest,
-                at=command.at,
-                summary=command.summary,
-                leaf_index=leaves[0],
-            )
-        )
-        for token, leaf_index in zip(command.tokens, leaves[1:], strict=True):
-            self._registry.insert_token(token, build_id=command.build_id, leaf_index=leaf_index)
-        for token in command.tokens:
-            self._registry.insert_parents(token)
-            self._check_parents(token.token_id)
-        self._append(command.approvals)
-        return leaves
-
-    def _published_before(self, command: PublishBuild, held: BuildRow) -> tuple[int, ...]:
-        issued = {row.token.token_id: row for row in self._registry.of_build(command.build_id)}
-        same = held.manifest_digest == command.manifest_digest and {
-            token.token_id: token.body for token in command.tokens
-        } == {token_id: row.token.body for token_id, row in issued.items()}
-        if not same or held.leaf_index is None:
-            raise RtgfError(
-                Code.RTGF_CONFLICT,
-                f"{command.build_id} was published with other content; two builds of the same "
-                "inputs must not differ, compare their manifests",
-            )
-        return (
-            held.leaf_index,
-            *(issued[token.token_id].leaf_index for token in command.tokens),
-        )
-
-    def _check_not_withdrawn(self, command: PublishBuild) -> None:
-        if self._rev_epoch <= command.rev_epoch:
-            return
-        for token in command.tokens:
-            newest = self._registry.newest(token.type, token.place, token.name)
-            change = newest and self._revocation.newest(newest.token.token_id)
-            if change and change.status != "valid" and change.rev_epoch > command.rev_epoch:
-                raise RtgfError(
-                    Code.RTGF_CONFLICT,
-                    f"{change.token_id} was withdrawn while {token.token_id} was built; build"
-                    " again",
-                )
-
-    def _check_parents(self, token_id: str) -> None:
-        # A parent may have been revoked while the build ran; its cascade did not know this token.
-        for parent in self._registry.parents(token_id):
-            status = self._revocation.status(parent)
-            if status != "valid":
-                raise RtgfError(
-                    Code.RTGF_CONFLICT,
-                    f"{token_id} rests on {parent}, which is {status}; build again",
-                )
-
-    def _note_build(self, build: BuildRow) -> None:
-        if build.state == PUBLISHED:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID, "a build becomes published by PublishBuild only"
-            )
-        self._registry.put_build(build)
-
     def _revoke(self, command: Revoke) -> tuple[RevocationRow, ...]:
         withdrawal = Withdrawal(
             command,
@@ -355,6 +335,22 @@ class StateMachine:
         )
         return leaves
 
+    def _take_waiver(self, command: TakeWaiver) -> int:
+        held = self._waivers.waiver(command.digest)
+        if held is not None:
+            return held.leaf_index
+        leaf_index = self._log.append(command.event)
+        self._waivers.insert(
+            WaiverRow(
+                digest=command.digest,
+                policy_snapshot_hash=command.policy_snapshot_hash,
+                body=command.body,
+                at=command.at,
+                leaf_index=leaf_index,
+            )
+        )
+        return leaf_index
+
     def _record_decision_root(self, command: RecordDecisionRoot) -> int:
         interval, held = command.interval, self._decision_roots.newest(command.chain)
         if held is not None and held.interval() == interval:
@@ -381,6 +377,11 @@ class StateMachine:
             )
         )
         return leaf_index
+
+
+def _only_events(proposal: Proposal) -> tuple[bytes, ...]:
+    """Return the events of a command that does nothing but append them, else none."""
+    return proposal.command.events if isinstance(proposal.command, AppendEvents) else ()
 
 
 def _is_newer(version: str, held: str) -> bool:

@@ -14,6 +14,7 @@ from rtgf_node.replication.commands import (
     CosignCheckpoint,
     RecordCosignatures,
     RecordFinding,
+    RestoreCosigned,
     SeeHead,
     SettleFindings,
 )
@@ -61,12 +62,11 @@ class Witnessing:
             old_size=command.old_size,
             proof=command.proof,
         )
-        if last is None or last.tree_size < command.tree_size:
-            self._witness.insert_cosigned(
-                CosignedRow(
-                    command.origin, command.tree_size, command.root, command.at, command.note
-                )
-            )
+        self._keep_cosigned(command)
+
+    def restore(self, command: RestoreCosigned) -> None:
+        """Take up what was cosigned last, if nothing newer is held."""
+        self._keep_cosigned(command)
 
     def see(self, command: SeeHead) -> None:
         """Keep a head of another log; one that is smaller than the held one changes nothing."""
@@ -90,3 +90,12 @@ class Witnessing:
         leaf_index = self._log.append(command.event)
         self._gossip.settle(command.at)
         return leaf_index
+
+    def _keep_cosigned(self, command: CosignCheckpoint | RestoreCosigned) -> None:
+        last = self._witness.cosigned(command.origin)
+        if last is None or last.tree_size < command.tree_size:
+            self._witness.insert_cosigned(
+                CosignedRow(
+                    command.origin, command.tree_size, command.root, command.at, command.note
+                )
+            )

@@ -50,9 +50,9 @@ class CommandStore:
         Raises:
           RtgfError: RTGF_CONFLICT if it is so old that nobody knows whether it was applied.
         """
-        newest = self._newest.get(client_id)
-        if newest is None or seq > newest:
+        if self.is_new(client_id, seq):
             return None
+        newest = self._newest[client_id]
         just_now = self._outcomes.get((client_id, seq))
         if just_now is not None:
             return just_now
@@ -69,16 +69,19 @@ class CommandStore:
             )
         return None
 
-    def append(self, client_id: str, seq: int, kind: str, body: bytes) -> int:
-        """Add a command to the log and return its index."""
-        self._last_index += 1
-        self._commands.append((self._last_index, client_id, seq, kind, body))
-        return self._last_index
+    def is_new(self, client_id: str, seq: int) -> bool:
+        """Say whether no number of this client as high as this one was ever seen."""
+        newest = self._newest.get(client_id)
+        return newest is None or seq > newest
 
-    def record(self, client_id: str, seq: int, index: int, outcome: bytes) -> None:
-        """Keep what a command came to."""
+    def append(self, client_id: str, seq: int, kind: str, body: bytes, outcome: bytes) -> int:
+        """Add a command and what it came to, and return its index."""
+        index = self._last_index = self._last_index + 1
+        self._commands.append((index, client_id, seq, kind, body))
         self._outcomes[(client_id, seq)] = (index, outcome)
-        self._newest[client_id] = max(seq, self._newest.get(client_id, seq))
+        if self.is_new(client_id, seq):
+            self._newest[client_id] = seq
+        return index
 
     def flush(self) -> None:
         """Write what the transaction added, and forget what is past its time."""
@@ -90,18 +93,17 @@ class CommandStore:
             "INSERT INTO applied (client_id, seq, idx, outcome) VALUES (?, ?, ?, ?)",
             [(*key, *kept) for key, kept in self._outcomes.items()],
         )
-        for client_id, index in {key[0]: kept[0] for key, kept in self._outcomes.items()}.items():
-            newest = self._newest[client_id]
-            self._conn.execute(
-                "INSERT INTO clients (client_id, newest_seq, newest_idx) VALUES (?, ?, ?) "
-                "ON CONFLICT (client_id) DO UPDATE SET newest_seq = excluded.newest_seq, "
-                "newest_idx = excluded.newest_idx",
-                (client_id, newest, index),
-            )
-            self._conn.execute(
-                "DELETE FROM applied WHERE client_id = ? AND seq <= ?",
-                (client_id, newest - OUTCOMES_KEPT),
-            )
+        clients = {client_id: kept[0] for (client_id, _), kept in self._outcomes.items()}
+        self._conn.executemany(
+            "INSERT INTO clients (client_id, newest_seq, newest_idx) VALUES (?, ?, ?) "
+            "ON CONFLICT (client_id) DO UPDATE SET newest_seq = excluded.newest_seq, "
+            "newest_idx = excluded.newest_idx",
+            [(client_id, self._newest[client_id], index) for client_id, index in clients.items()],
+        )
+        self._conn.executemany(
+            "DELETE FROM applied WHERE client_id = ? AND seq <= ?",
+            [(client_id, self._newest[client_id] - OUTCOMES_KEPT) for client_id in clients],
+        )
         self._commands.clear()
         self._outcomes.clear()
         self._conn.execute(

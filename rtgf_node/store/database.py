@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rtgf_node.errors import Code, RtgfError
@@ -58,6 +60,16 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return conn
 
 
+@contextmanager
+def snapshot(reader: sqlite3.Connection) -> Iterator[None]:
+    """Let every statement of the block see the same state, whatever is committed meanwhile."""
+    reader.execute("BEGIN")
+    try:
+        yield
+    finally:
+        reader.execute("ROLLBACK")
+
+
 class FolderLock:
     """The exclusive right to a data folder, held until `release` or the end of the process.
 
@@ -82,8 +94,12 @@ class FolderLock:
                 f"process {holder or '?'} uses {path.parent}; stop it first, or give this one "
                 "another data folder",
             ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Give the lock back; a second call does nothing."""

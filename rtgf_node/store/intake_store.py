@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from rtgf_node.core.merkle import MAX_TREE_SIZE
+
 # Rows of refused intakes that are kept to be looked at; the counts by code are kept for ever.
 REFUSALS_KEPT = 10_000
 # One page of a listing.
@@ -101,12 +103,16 @@ class IntakeStore:
             "jurisdiction = ? AND domain = ? ORDER BY leaf_index DESC LIMIT 1", jurisdiction, domain
         )
 
-    def newest_snapshots(self) -> list[SnapshotRow]:
-        """Return the newest snapshot of every jurisdiction and domain, sorted by id."""
+    def newest_snapshots(self, *, before_leaf: int = MAX_TREE_SIZE) -> list[SnapshotRow]:
+        """Return the newest snapshot of every jurisdiction and domain, sorted by id.
+
+        Only those count that were taken in before the entry `before_leaf`.
+        """
         rows = self._conn.execute(
             f"SELECT {_SNAPSHOT} FROM snapshots WHERE leaf_index IN "  # noqa: S608  constant text
-            "(SELECT max(leaf_index) FROM snapshots GROUP BY jurisdiction, domain) "
-            "ORDER BY snapshot_id"
+            "(SELECT max(leaf_index) FROM snapshots WHERE leaf_index < ? "
+            "GROUP BY jurisdiction, domain) ORDER BY snapshot_id",
+            (before_leaf,),
         )
         return [SnapshotRow(*row) for row in rows]
 
@@ -124,9 +130,13 @@ class IntakeStore:
             msgspec.structs.astuple(row),
         )
 
-    def dataset(self, name: str, version: str) -> DatasetRow | None:
-        """Return the newest record of a dataset's version, None if it is not here."""
-        return self._dataset("name = ? AND version = ?", name, version)
+    def dataset(
+        self, name: str, version: str, *, before_leaf: int = MAX_TREE_SIZE
+    ) -> DatasetRow | None:
+        """Return the newest record of a dataset's version taken in before an entry, or None."""
+        return self._dataset(
+            "name = ? AND version = ? AND leaf_index < ?", name, version, before_leaf
+        )
 
     def newest_dataset(self, name: str) -> DatasetRow | None:
         """Return the dataset in force under this name: the one taken in last."""
@@ -150,12 +160,23 @@ class IntakeStore:
         )
         return [DatasetRow(*row) for row in rows]
 
+    def counts_since(self, name: str, at: int) -> list[int]:
+        """Return the record counts of a dataset's versions that were its newest at `at` or later.
+
+        In the order of intake.
+        """
+        rows = self._conn.execute(
+            "SELECT record_count FROM datasets WHERE name = ? AND checked_at >= ? ORDER BY seq",
+            (name, at),
+        )
+        return [count for (count,) in rows]
+
     def checked_contents(self) -> list[tuple[str, str, int]]:
         """Return name, content and when it was last its provider's newest, in order of intake."""
         return list(
             self._conn.execute(
-                "SELECT name, content_sha256, max(checked_at) FROM datasets "
-                "GROUP BY name, content_sha256 ORDER BY max(seq)"
+                "SELECT name, content_sha256, checked_at FROM datasets WHERE seq IN "
+                "(SELECT max(seq) FROM datasets GROUP BY name, content_sha256) ORDER BY seq"
             )
         )
 
@@ -171,10 +192,11 @@ class IntakeStore:
     def confirm_dataset(self, name: str, *, at: int) -> None:
         """Note that the dataset in force was found to be the newest at `at`.
 
+        The last word counts, even of an earlier instant: a clock that was ahead was set right.
         What waits in quarantine is then no longer its provider's newest.
         """
         self._conn.execute(
-            "UPDATE datasets SET checked_at = max(checked_at, ?) WHERE seq = "
+            "UPDATE datasets SET checked_at = ? WHERE seq = "
             "(SELECT max(seq) FROM datasets WHERE name = ?)",
             (at, name),
         )

@@ -6,9 +6,12 @@ import sqlite3
 
 import msgspec
 
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.errors import Code, RtgfError
 
 _COLUMNS = "kid, purpose, public, issued_at, expires_at, revoked_at, predecessor"
+
+_DOCUMENTS = "manifest, jwks, jwks_jws, leaf_index"
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -48,13 +51,19 @@ class KeyManifestStore:
         row = self._conn.execute("SELECT leaf_index FROM keys WHERE kid = ?", (kid,)).fetchone()
         return None if row is None else int(row[0])
 
-    def documents(self) -> KeyDocuments | None:
-        """Return the newest documents, None before the first."""
+    def documents(self, *, before_leaf: int = MAX_TREE_SIZE) -> KeyDocuments | None:
+        """Return the newest documents, of those published before an entry; None if none was."""
         row = self._conn.execute(
-            "SELECT manifest, jwks, jwks_jws, leaf_index FROM key_documents "
-            "ORDER BY seq DESC LIMIT 1"
+            f"SELECT {_DOCUMENTS} FROM key_documents WHERE leaf_index < ? "  # noqa: S608  constant text
+            "ORDER BY seq DESC LIMIT 1",
+            (before_leaf,),
         ).fetchone()
         return None if row is None else KeyDocuments(*row)
+
+    def every_documents(self) -> list[KeyDocuments]:
+        """Return all documents that were ever published, in the order of the log."""
+        rows = self._conn.execute(f"SELECT {_DOCUMENTS} FROM key_documents ORDER BY seq")  # noqa: S608  constant text
+        return [KeyDocuments(*row) for row in rows]
 
     def put_key(self, key: KeyRow, leaf_index: int) -> None:
         """Add a key, or update window and revocation of a known one.

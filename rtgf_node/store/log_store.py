@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
 
-from rtgf_node.core import merkle
+from rtgf_node.core import merkle, times
+from rtgf_node.core.as_of import AsOf, Size, Time, parse, present
 from rtgf_node.core.merkle import HASH_BYTES
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.database import snapshot
 from rtgf_node.store.tree import (
     TILE_CACHE_SIZE,
     TILE_HEIGHT,
@@ -41,6 +44,13 @@ class _HeadDocument(msgspec.Struct, frozen=True):
     root_hash: str
 
 
+class _EventTime(msgspec.Struct, frozen=True):
+    at: str
+
+
+_times = msgspec.json.Decoder(_EventTime)
+
+
 class LogStore:
     """What is committed of the log, for one thread at a time; the writer publishes each commit.
 
@@ -61,6 +71,11 @@ class LogStore:
     def publish(self, edge: RightEdge) -> None:
         """Show `edge` to readers from now on. Called by the writer when it has committed."""
         self._view = self._view_of(edge)
+
+    def refresh(self) -> None:
+        """Show readers what is committed now. For a process that only reads what another writes."""
+        with snapshot(self._conn):
+            self.publish(load_edge(self._conn))
 
     @property
     def size(self) -> int:
@@ -83,6 +98,10 @@ class LogStore:
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
         """Return the path of entry `index` in the tree of `size` entries (RFC 6962 §2.1.1)."""
         return self._view.inclusion_proof(index, size)
+
+    def inclusion_proofs(self, indexes: Sequence[int], size: int) -> list[list[bytes]]:
+        """Return the paths of several entries in the tree of `size` entries, in their order."""
+        return self._view.inclusion_proofs(indexes, size)
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
         """Return the proof that the tree of `new` entries extends that of `old` (§2.1.2)."""
@@ -120,6 +139,16 @@ class LogStore:
         )
         return [row[0] for row in rows]
 
+    def types(self, start: int, end: int) -> dict[str, int]:
+        """Return how many entries there are of each type from `start` to before `end`."""
+        rows = self._conn.execute(
+            # An event's id is `evt:<type>:` and more.
+            "SELECT substr(event_id, 5, instr(substr(event_id, 5), ':') - 1), count(*) "
+            "FROM leaves WHERE idx >= ? AND idx < ? GROUP BY 1",
+            (start, end),
+        )
+        return dict(rows.fetchall())
+
     def index_of(self, event_id: str) -> int:
         """Return where the event stands; RTGF_TXP_PROOF_NOT_FOUND if the log does not hold it."""
         row = self._conn.execute(
@@ -128,6 +157,19 @@ class LogStore:
         if row is None:
             raise RtgfError(Code.RTGF_TXP_PROOF_NOT_FOUND, "the log holds no such event")
         return cast(int, row[0])
+
+    def leaf(self, index: int) -> tuple[bytes, bytes]:
+        """Return an entry and its leaf hash, which is the one in the tree.
+
+        Raises:
+          RtgfError: RTGF_TXP_PROOF_NOT_FOUND if there is none, RTGF_TXP_STORE_DAMAGED if the entry
+            is not the one that was appended.
+        """
+        entry = self.entry(index)
+        leaf_hash = merkle.leaf_hash(entry)
+        if leaf_hash != self._view.node(0, index):
+            raise _damaged(f"entry {index} is not the one that was appended")
+        return entry, leaf_hash
 
     def latest_head(self) -> Head | None:
         """Return the newest signed head, None before the first."""
@@ -142,6 +184,53 @@ class LogStore:
             (size,),
         ).fetchone()
         return None if row is None else Head(*row)
+
+    def head_within(self, size: int) -> Head | None:
+        """Return the largest kept head of at most `size` entries, None if there is none."""
+        row = self._conn.execute(
+            "SELECT tree_size, root, document FROM heads WHERE tree_size <= ? "
+            "ORDER BY tree_size DESC LIMIT 1",
+            (size,),
+        ).fetchone()
+        return None if row is None else Head(*row)
+
+    def named(self, text: str, *, now: int, pointer: str) -> AsOf:
+        """Return the state that a text names; what is refused is said to be at `pointer`.
+
+        Raises:
+          RtgfError: RTGF_INPUT_INVALID; see `core.as_of.parse` and `as_of`.
+        """
+        try:
+            return self.as_of(parse(text), now=now)
+        except RtgfError as error:
+            raise RtgfError(error.code, error.detail, pointer=pointer) from error
+
+    def as_of(self, asked: Time | Size, *, now: int) -> AsOf:
+        """Return the state of the log at a time or a size.
+
+        At a time it ends with the newest entry that has this time or an earlier one, so that
+        nothing from before is missing. Where the clock was set back between two entries, the first
+        counts from the time of the second. A time that is not over has all that there is so far.
+
+        Raises:
+          RtgfError: RTGF_INPUT_INVALID if the log has not so many entries.
+        """
+        if isinstance(asked, Time):
+            if asked.at >= now:
+                return present(asked.at)
+            row = self._conn.execute(
+                "SELECT size FROM entry_times WHERE at <= ? ORDER BY at DESC LIMIT 1",
+                (times.to_text(asked.at),),
+            ).fetchone()
+            return AsOf(0 if row is None else row[0], asked.at)
+        if asked.entries > self.size:
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID, f"the log has {self.size} entries, not {asked.entries}"
+            )
+        newest = _times.decode(self.entry(asked.entries - 1))
+        # Until a head covers them, the last entries are not under anybody's signature.
+        signed = self.head_at(asked.entries) is not None
+        return AsOf(asked.entries, times.parse(newest.at), by_size=True, settled=signed)
 
     def heads(self, limit: int) -> list[Head]:
         """Return the newest `limit` signed heads, newest first."""
@@ -168,7 +257,7 @@ class LogStore:
         for head in self.heads(HEADS_CHECKED):
             self._check_head(head)
         if view.size:
-            self._check_entry(view.size - 1)
+            self.leaf(view.size - 1)
 
     def check_all(self) -> None:
         """Re-hash every entry and compare it with the tree, then do what `check` does. O(n).
@@ -202,10 +291,6 @@ class LogStore:
             )
         if self.root_at(head.tree_size) != head.root:
             raise _damaged(f"the stored tree has not the root that was signed at {head.tree_size}")
-
-    def _check_entry(self, index: int) -> None:
-        if merkle.leaf_hash(self.entry(index)) != self._view.node(0, index):
-            raise _damaged(f"entry {index} is not the one that was appended")
 
     def _view_of(self, edge: RightEdge) -> TreeView:
         return TreeView(edge.size, tuple(bytes(row) for row in edge.rows), self._tiles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 import msgspec
 
@@ -16,6 +17,9 @@ from rtgf_node.store.tree import TileCache, TreeView
 HEADS_KEPT = 100_000
 # The writer proves heads against its own tree; they are about the newest entries.
 WRITER_TILES = 64
+INSERT_NEW = (
+    "INSERT INTO leaves (idx, event_id, entry) VALUES (?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
+)
 
 
 class EventFrame(msgspec.Struct, frozen=True):
@@ -61,7 +65,8 @@ class LogWriter:
         self._tiles = TileCache(self._load_tile, WRITER_TILES)
         self._edge = load_edge(conn)
         self._before = self._edge
-        self._staged: list[bytes] = []
+        self._staged: list[tuple[bytes, str]] = []
+        self._times: list[tuple[str, int]] = []
 
     @property
     def size(self) -> int:
@@ -79,15 +84,12 @@ class LogWriter:
           RtgfError: RTGF_TXP_APPEND_VIOLATION if other bytes stand under its event id,
             RTGF_TXP_EVENT_INVALID if it has none.
         """
-        event_id = frame_of(entry).event_id
+        frame = frame_of(entry)
+        event_id = frame.event_id
         index = self.size
-        inserted = self._conn.execute(
-            "INSERT INTO leaves (idx, event_id, entry) VALUES (?, ?, ?) "
-            "ON CONFLICT (event_id) DO NOTHING",
-            (index, event_id, entry),
-        )
+        inserted = self._conn.execute(INSERT_NEW, (index, event_id, entry))
         if inserted.rowcount == 1:
-            self._staged.append(merkle.leaf_hash(entry))
+            self._staged.append((merkle.leaf_hash(entry), frame.at))
             return index
         held_index, held = self._conn.execute(
             "SELECT idx, entry FROM leaves WHERE event_id = ?", (event_id,)
@@ -100,6 +102,34 @@ class LogWriter:
             )
         return int(held_index)
 
+    def append_new(self, entries: Sequence[bytes]) -> int | None:
+        """Append events with one statement and return the first one's index.
+
+        None, and nothing is appended, if one of them is in the log already, comes twice, or is no
+        event: `append` tells which.
+        """
+        first = self.size
+        try:
+            frames = [frame_of(entry) for entry in entries]
+        except RtgfError:
+            return None
+        rows = [
+            (index, frame.event_id, entry)
+            for index, (frame, entry) in enumerate(zip(frames, entries, strict=True), first)
+        ]
+        self._conn.execute("SAVEPOINT entries")
+        inserted = self._conn.executemany(INSERT_NEW, rows).rowcount
+        if inserted != len(rows):
+            self._conn.execute("ROLLBACK TO entries")
+        self._conn.execute("RELEASE entries")
+        if inserted != len(rows):
+            return None
+        self._staged += [
+            (merkle.leaf_hash(entry), frame.at)
+            for frame, entry in zip(frames, entries, strict=True)
+        ]
+        return first
+
     def entry(self, index: int) -> bytes:
         """Return the exact bytes of an entry, of those appended in this transaction too."""
         row = self._conn.execute("SELECT entry FROM leaves WHERE idx = ?", (index,)).fetchone()
@@ -107,12 +137,14 @@ class LogWriter:
             raise RtgfError(Code.RTGF_TXP_PROOF_NOT_FOUND, f"the log has no entry {index}")
         return bytes(row[0])
 
-    def accept(self) -> bytes:
-        """Make the running command's leaves part of the tree and return the root."""
-        for leaf in self._staged:
+    def accept(self) -> None:
+        """Make the running command's leaves part of the tree."""
+        for leaf, at in self._staged:
             self._edge.append(leaf)
+            while self._times and self._times[-1][0] >= at:
+                self._times.pop()
+            self._times.append((at, self._edge.size))
         self._staged.clear()
-        return self._edge.root()
 
     def discard(self) -> None:
         """Forget the running command's leaves."""
@@ -154,7 +186,8 @@ class LogWriter:
         )
 
     def flush(self) -> None:
-        """Write the tiles that changed: the finished ones, and the edges above them."""
+        """Write what changed: finished tiles, the edges above them, the times of entries."""
+        self._flush_times()
         finished = self._edge.finished
         if not finished:
             return
@@ -169,6 +202,13 @@ class LogWriter:
             [(level, index, hashes) for (level, index), hashes in tiles.items()],
         )
 
+    def _flush_times(self) -> None:
+        if not self._times:
+            return
+        self._conn.execute("DELETE FROM entry_times WHERE at >= ?", (self._times[0][0],))
+        self._conn.executemany("INSERT INTO entry_times (at, size) VALUES (?, ?)", self._times)
+        self._times.clear()
+
     def commit(self) -> None:
         """Show readers what was committed."""
         self._edge.finished.clear()
@@ -177,6 +217,7 @@ class LogWriter:
     def roll_back(self) -> None:
         """Forget everything since `begin`."""
         self._staged.clear()
+        self._times.clear()
         self._tiles.clear()
         self._edge = self._before
 

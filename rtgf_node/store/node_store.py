@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.store.database import FolderLock, connect_reader, connect_writer
+from rtgf_node.store.approval_store import ApprovalStore
+from rtgf_node.store.database import FolderLock, connect_reader, connect_writer, snapshot
 from rtgf_node.store.decision_root_store import DecisionRootStore
 from rtgf_node.store.gossip_store import GossipStore
 from rtgf_node.store.intake_store import IntakeStore
@@ -20,7 +20,12 @@ from rtgf_node.store.objects import ObjectStore
 from rtgf_node.store.registry_store import RegistryStore
 from rtgf_node.store.revocation_store import RevocationStore
 from rtgf_node.store.schema import migrate
+from rtgf_node.store.staging_store import StagingStore
+from rtgf_node.store.terms_store import TermsStore
+from rtgf_node.store.waiver_store import WaiverStore
+from rtgf_node.store.webhook_store import WebhookStore
 from rtgf_node.store.witness_store import WitnessStore
+from rtgf_node.whole_file import sync_folder
 
 DATABASE = "node.db"
 OBJECTS = "objects"
@@ -33,16 +38,18 @@ class Store:
 
     Attributes:
       folder: the data folder.
-      conn: the writing connection. It belongs to the state machine and its one thread.
+      lock: the right to write; None in a process that follows.
+      conn: the writing connection. It belongs to the state machine and its one thread. It only
+        reads in a process that follows.
       reader: the reading connection behind the stores below. It belongs to the thread that reads,
         in a node the trio thread: a point read takes about 10 µs, less than crossing to a thread.
-      log, registry, intake, revocation, keys, decision_roots: what is committed, for that reading
-        thread.
+      log, registry, intake, revocation, keys, decision_roots, waivers, approvals, webhooks,
+        witness, gossip, staging: what is committed, for that reading thread.
       objects: large bytes by their digest; safe from any thread.
     """
 
     folder: Path
-    lock: FolderLock
+    lock: FolderLock | None
     conn: sqlite3.Connection
     reader: sqlite3.Connection
     log: LogStore
@@ -51,15 +58,21 @@ class Store:
     revocation: RevocationStore
     keys: KeyManifestStore
     decision_roots: DecisionRootStore
+    waivers: WaiverStore
+    terms: TermsStore
+    staging: StagingStore
     witness: WitnessStore
     gossip: GossipStore
+    webhooks: WebhookStore
+    approvals: ApprovalStore
     objects: ObjectStore
 
     def close(self) -> None:
         """Close both connections and give the folder back; a second call does nothing."""
         self.reader.close()
         self.conn.close()
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -97,15 +110,13 @@ def create_store(data_dir: Path) -> Store:
         conn = connect_writer(unfinished)
         try:
             migrate(conn)
+            # The file alone gets the name. Closing would move the write-ahead log into it too, but
+            # says nothing when the disk does not take it.
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
-            # The last connection to close moves the write-ahead log into the file.
             conn.close()
         unfinished.rename(data_dir / DATABASE)
-        descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(data_dir)
         return _open(data_dir, lock)
     except BaseException:
         lock.release()
@@ -133,30 +144,29 @@ def open_store(data_dir: Path) -> Store:
         raise
 
 
-def _open(data_dir: Path, lock: FolderLock) -> Store:
+def follow_store(data_dir: Path) -> Store:
+    """Open the store in `data_dir` to read what another process of this node writes.
+
+    Raises:
+      RtgfError: RTGF_TXP_STORE_DAMAGED as `open_store`.
+    """
+    return _open(data_dir, None)
+
+
+def _open(data_dir: Path, lock: FolderLock | None) -> Store:
     path = data_dir / DATABASE
     connections: list[sqlite3.Connection] = []
     try:
-        connections.append(connect_writer(path))
-        migrate(connections[0])
+        if lock is None:
+            connections.append(connect_reader(path))
+        else:
+            connections.append(connect_writer(path))
+            migrate(connections[0])
         connections.append(connect_reader(path))
         conn, reader = connections
-        store = Store(
-            folder=data_dir,
-            lock=lock,
-            conn=conn,
-            reader=reader,
-            log=LogStore(reader),
-            registry=RegistryStore(reader),
-            intake=IntakeStore(reader),
-            revocation=RevocationStore(reader),
-            keys=KeyManifestStore(reader),
-            decision_roots=DecisionRootStore(reader),
-            witness=WitnessStore(reader),
-            gossip=GossipStore(reader),
-            objects=ObjectStore(data_dir / OBJECTS),
-        )
-        store.log.check()
+        with snapshot(reader):
+            store = _bundle(data_dir, lock, conn, reader)
+            store.log.check()
     except sqlite3.DatabaseError as error:
         for connection in connections:
             connection.close()
@@ -169,3 +179,28 @@ def _open(data_dir: Path, lock: FolderLock) -> Store:
             connection.close()
         raise
     return store
+
+
+def _bundle(
+    data_dir: Path, lock: FolderLock | None, conn: sqlite3.Connection, reader: sqlite3.Connection
+) -> Store:
+    return Store(
+        folder=data_dir,
+        lock=lock,
+        conn=conn,
+        reader=reader,
+        log=LogStore(reader),
+        registry=RegistryStore(reader),
+        intake=IntakeStore(reader),
+        revocation=RevocationStore(reader),
+        keys=KeyManifestStore(reader),
+        decision_roots=DecisionRootStore(reader),
+        waivers=WaiverStore(reader),
+        terms=TermsStore(reader),
+        staging=StagingStore(reader),
+        witness=WitnessStore(reader),
+        gossip=GossipStore(reader),
+        webhooks=WebhookStore(reader),
+        approvals=ApprovalStore(reader),
+        objects=ObjectStore(data_dir / OBJECTS),
+    )

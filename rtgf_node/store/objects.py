@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 
 from rtgf_node.core import digests
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.whole_file import sync_folder
 
 PREFIX = "sha256:"
 # Hash and copy in pieces, so that checking a 100 MB list does not need 200 MB.
@@ -32,8 +34,8 @@ class ObjectStore:
         if path.exists():
             return digest
         if not path.parent.is_dir():
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(self._folder)
         # Left behind only by a crash; `sweep` removes it.
         temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -46,7 +48,7 @@ class ObjectStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -87,6 +89,23 @@ class ObjectStore:
         if PREFIX + found.hexdigest() != digest:
             raise RtgfError(Code.RTGF_TXP_STORE_DAMAGED, f"the object {digest} holds other bytes")
 
+    def digests(self) -> set[str]:
+        """Return the digest of every object that is here."""
+        return {
+            f"{PREFIX}{path.parent.name}{path.name}"
+            for path in self._folder.glob("*/*")
+            if not path.name.startswith(".")
+        }
+
+    def keep_only(self, kept: Collection[str]) -> None:
+        """Remove every object but these, and what a crash left half-written.
+
+        For a folder that nothing else rests on, while nobody writes to it.
+        """
+        self.sweep()
+        for digest in self.digests() - set(kept):
+            self._path(digest).unlink(missing_ok=True)
+
     def sweep(self) -> int:
         """Remove what a crash left half-written; for use while nothing writes. Return how many."""
         left = [path for path in self._folder.glob("*/.*") if path.is_file()]
@@ -104,12 +123,3 @@ class ObjectStore:
             raise RtgfError(Code.RTGF_INPUT_INVALID, "objects are named by sha256 digests")
         name = digest.removeprefix(PREFIX)
         return self._folder / name[:2] / name[2:]
-
-
-def _sync_folder(folder: Path) -> None:
-    # A new name is durable only when its folder is.
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

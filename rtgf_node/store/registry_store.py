@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from rtgf_node.core import identifiers, status_list
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.errors import Code, RtgfError
 
 _ISSUED_COLUMNS = (
@@ -52,6 +53,13 @@ class Issued(msgspec.Struct, frozen=True):
     leaf_index: int
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """Which token stands for a place and name, and until when."""
+
+    token_id: str
+    exp: int
+
+
 class CatalogueRow(msgspec.Struct, frozen=True):
     """A line of the catalogue: a token without its bytes."""
 
@@ -78,7 +86,10 @@ class BuildRow(msgspec.Struct, frozen=True):
 
 
 class RegistryStore:
-    """The tokens, token_parents and builds tables, through one connection."""
+    """The tokens, token_parents and builds tables, through one connection.
+
+    With `before_leaf`, only what was issued before this entry of the log is there.
+    """
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
@@ -91,7 +102,7 @@ class RegistryStore:
         """Return the token of this jti, None if it is not here."""
         return self._one("jti = ?", jti)
 
-    def find(self, reference: str) -> Issued | None:
+    def find(self, reference: str, *, before_leaf: int = MAX_TREE_SIZE) -> Issued | None:
         """Return the token of an id or URI; without an issue number, the newest of its version.
 
         Raises:
@@ -100,19 +111,25 @@ class RegistryStore:
         token_id = identifiers.token_reference(reference)
         parts = identifiers.split_token_id(token_id)
         if parts.issue is not None:
-            return self.token(token_id)
+            return self._one("token_id = ? AND leaf_index < ?", token_id, before_leaf)
         return self._one(
-            "type = ? AND place = ? AND name = ? AND version = ? ORDER BY leaf_index DESC LIMIT 1",
+            "type = ? AND place = ? AND name = ? AND version = ? AND leaf_index < ? "
+            "ORDER BY leaf_index DESC LIMIT 1",
             parts.type,
             parts.place,
             parts.name,
             parts.version,
+            before_leaf,
         )
 
-    def by_slug(self, token_type: str, slug: str) -> Issued | None:
+    def by_slug(
+        self, token_type: str, slug: str, *, before_leaf: int = MAX_TREE_SIZE
+    ) -> Issued | None:
         """Return the token of this type whose id, in lower case and with dashes, ends in `slug`."""
         return self._one(
-            "lower(replace(token_id, ':', '-')) = ?", f"{token_type.lower()}-{slug.lower()}"
+            "lower(replace(token_id, ':', '-')) = ? AND leaf_index < ?",
+            f"{token_type.lower()}-{slug.lower()}",
+            before_leaf,
         )
 
     def newest(self, token_type: str, place: str, name: str) -> Issued | None:
@@ -124,14 +141,35 @@ class RegistryStore:
             name,
         )
 
-    def versions(self, token_type: str, place: str, name: str) -> list[Issued]:
+    def standing(self, token_type: str, place: str, name: str) -> Standing | None:
+        """Return which token `newest` would, without its bytes."""
+        row = self._conn.execute(
+            "SELECT token_id, exp FROM tokens WHERE type = ? AND place = ? AND name = ? "
+            "ORDER BY leaf_index DESC LIMIT 1",
+            (token_type, place, name),
+        ).fetchone()
+        return None if row is None else Standing(*row)
+
+    def last_issue(self, token_type: str, place: str, name: str, version: str) -> int:
+        """Return the highest issue number of a version, 0 if it has none."""
+        row = self._conn.execute(
+            "SELECT coalesce(max(issue), 0) FROM tokens "
+            "WHERE type = ? AND place = ? AND name = ? AND version = ?",
+            (token_type, place, name, version),
+        ).fetchone()
+        return cast(int, row[0])
+
+    def versions(
+        self, token_type: str, place: str, name: str, *, before_leaf: int = MAX_TREE_SIZE
+    ) -> list[Issued]:
         """Return every token of this type, place and name, newest first."""
         return list(
             self._issued(
-                "type = ? AND place = ? AND name = ? ORDER BY leaf_index DESC",
+                "type = ? AND place = ? AND name = ? AND leaf_index < ? ORDER BY leaf_index DESC",
                 token_type,
                 place,
                 name,
+                before_leaf,
             )
         )
 
@@ -148,6 +186,7 @@ class RegistryStore:
         name: str | None = None,
         place: str | None = None,
         end: str | None = None,
+        before_leaf: int = MAX_TREE_SIZE,
     ) -> list[CatalogueRow]:
         """Return up to `limit` lines issued after the entry `after_leaf`, in order.
 
@@ -156,12 +195,14 @@ class RegistryStore:
         rows = self._conn.execute(
             "SELECT t.token_id, t.type, t.version, t.issue, t.canonical_hash, t.nbf, t.exp, "
             "t.leaf_index, b.at FROM tokens t JOIN builds b USING (build_id) "
-            "WHERE t.leaf_index > :after AND (:type IS NULL OR t.type = :type) "
+            "WHERE t.leaf_index > :after AND t.leaf_index < :before "
+            "AND (:type IS NULL OR t.type = :type) "
             "AND (:name IS NULL OR t.name = :name) AND (:place IS NULL OR t.place = :place) "
             "AND (:end IS NULL OR t.place = :end OR t.place LIKE :end || '-%' "
             "OR t.place LIKE '%-' || :end) ORDER BY t.leaf_index LIMIT :limit",
             {
                 "after": after_leaf,
+                "before": before_leaf,
                 "type": token_type,
                 "name": name,
                 "place": place,
@@ -174,6 +215,13 @@ class RegistryStore:
     def of_build(self, build_id: str) -> list[Issued]:
         """Return the tokens of a build in the order in which the log issued them."""
         return list(self._issued("build_id = ? ORDER BY leaf_index", build_id))
+
+    def ids_of_build(self, build_id: str) -> list[str]:
+        """Return the ids of a build's tokens in the order in which the log issued them."""
+        rows = self._conn.execute(
+            "SELECT token_id FROM tokens WHERE build_id = ? ORDER BY leaf_index", (build_id,)
+        )
+        return [row[0] for row in rows]
 
     def parents(self, token_id: str) -> tuple[str, ...]:
         """Return the ids of the tokens that this one rests on, sorted."""
@@ -224,6 +272,13 @@ class RegistryStore:
             f"SELECT {_BUILD_COLUMNS} FROM builds "  # noqa: S608  constant text
             "ORDER BY at DESC, build_id LIMIT ?",
             (max(0, min(limit, MAX_ROWS)),),
+        )
+        return [BuildRow(*row) for row in rows]
+
+    def running_builds(self) -> list[BuildRow]:
+        """Return the builds that began and did not end, oldest first."""
+        rows = self._conn.execute(
+            f"SELECT {_BUILD_COLUMNS} FROM builds WHERE state = 'running' ORDER BY at, build_id"  # noqa: S608  constant text
         )
         return [BuildRow(*row) for row in rows]
 

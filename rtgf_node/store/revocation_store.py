@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, cast
 import msgspec
 
 from rtgf_node.core import status_list
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 
 Status: TypeAlias = Literal["valid", "invalid", "suspended"]
 """What a status list says of a token; a token that was never revoked is valid."""
@@ -52,10 +53,14 @@ class RevocationStore:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
 
-    def rev_epoch(self) -> int:
-        """Return the newest epoch, 0 before the first revocation."""
-        row = self._conn.execute("SELECT coalesce(max(rev_epoch), 0) FROM revocations").fetchone()
-        return cast(int, row[0])
+    def rev_epoch(self, *, before_leaf: int = MAX_TREE_SIZE) -> int:
+        """Return the newest epoch before an entry of the log, 0 before the first revocation."""
+        row = self._conn.execute(
+            "SELECT rev_epoch FROM revocations WHERE leaf_index < ? "
+            "ORDER BY leaf_index DESC LIMIT 1",
+            (before_leaf,),
+        ).fetchone()
+        return 0 if row is None else cast(int, row[0])
 
     def newest(self, token_id: str) -> RevocationRow | None:
         """Return the last change of the token's status, None if there was none."""
@@ -113,6 +118,18 @@ class RevocationStore:
             (number,),
         ).fetchone()
         return ListState(rev_epoch, newest, packed or bytes(status_list.empty()))
+
+    def statuses_of_list(self, number: int, *, before_leaf: int) -> bytes:
+        """Return a status list as the log's first entries leave it, packed."""
+        packed = status_list.empty()
+        rows = self._conn.execute(
+            "SELECT status_idx, status FROM revocations r JOIN tokens USING (token_id) "
+            "WHERE status_list = ? AND r.leaf_index < ? ORDER BY rev_epoch",
+            (number, before_leaf),
+        )
+        for index, status in rows:
+            status_list.put(packed, index, status_list.NUMBERS[status])
+        return bytes(packed)
 
     def newest_of_list(self, number: int, *, before_leaf: int) -> RevocationRow | None:
         """Return the newest change of a status list among the log's first entries, or None."""

@@ -300,6 +300,116 @@ def m0007_quarantine(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m0008_entry_times(db: Database) -> None:
+    """By time, how much of the log an entry of that time ends; what stands before it counts too.
+
+    One row for each second in which something happened. An entry with an earlier time than one
+    before it takes the place of that one's row, so that sizes grow with the times.
+    """
+    db.execute(
+        """CREATE TABLE entry_times (
+             at TEXT PRIMARY KEY,
+             size INTEGER NOT NULL) STRICT, WITHOUT ROWID"""
+    )
+    rising: list[tuple[str, int]] = []
+    leaves = db.execute(
+        "SELECT json_extract(CAST(entry AS TEXT), '$.at'), idx + 1 FROM leaves ORDER BY idx"
+    )
+    for at, size in leaves:
+        while rising and rising[-1][0] >= at:
+            rising.pop()
+        rising.append((at, size))
+    db.conn.executemany("INSERT INTO entry_times (at, size) VALUES (?, ?)", rising)
+
+
+@migrations()
+def m0009_waivers(db: Database) -> None:
+    """Waivers by the digest of their content, each with the entry that logs it."""
+    db.execute(
+        """CREATE TABLE waivers (
+             digest TEXT PRIMARY KEY,
+             policy_snapshot_hash TEXT NOT NULL,
+             body BLOB NOT NULL,
+             at INTEGER NOT NULL,
+             leaf_index INTEGER NOT NULL) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX waivers_of_snapshot ON waivers (policy_snapshot_hash)")
+
+
+@migrations()
+def m0010_webhooks(db: Database) -> None:
+    """Up to which revocation each webhook was told."""
+    db.execute(
+        """CREATE TABLE webhooks (
+             webhook TEXT PRIMARY KEY,
+             rev_epoch INTEGER NOT NULL,
+             at INTEGER NOT NULL) STRICT, WITHOUT ROWID"""
+    )
+
+
+@migrations()
+def m0011_terms(db: Database) -> None:
+    """Terms documents: what CORT, PSRT and RRMT tokens are made from."""
+    db.execute(
+        """CREATE TABLE terms (
+             terms_id TEXT PRIMARY KEY,
+             digest TEXT NOT NULL UNIQUE,
+             type TEXT NOT NULL,
+             place TEXT NOT NULL,
+             name TEXT NOT NULL,
+             domain TEXT NOT NULL,
+             version TEXT NOT NULL,
+             body BLOB NOT NULL,
+             at TEXT NOT NULL,
+             leaf_index INTEGER NOT NULL REFERENCES leaves (idx)) STRICT"""
+    )
+    db.execute("CREATE INDEX terms_by_subject ON terms (type, place, name, leaf_index)")
+
+
+@migrations()
+def m0012_approvals(db: Database) -> None:
+    """What waits for a second person, and what became of it."""
+    db.execute(
+        """CREATE TABLE approvals (
+             approval_id TEXT PRIMARY KEY,
+             acts TEXT NOT NULL,
+             subject TEXT NOT NULL,
+             digest TEXT NOT NULL,
+             request BLOB NOT NULL,
+             asked_by TEXT NOT NULL,
+             asked_at INTEGER NOT NULL,
+             deadline INTEGER NOT NULL,
+             state TEXT NOT NULL,
+             settled_by TEXT,
+             settled_at INTEGER,
+             reason TEXT,
+             leaf_index INTEGER NOT NULL REFERENCES leaves (idx)) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX approvals_by_deadline ON approvals (state, deadline)")
+    db.execute(
+        """CREATE TRIGGER approvals_are_never_deleted BEFORE DELETE ON approvals
+             BEGIN SELECT RAISE(ABORT, 'approvals are kept'); END"""
+    )
+    db.execute(
+        """CREATE TRIGGER approvals_are_settled_once BEFORE UPDATE ON approvals
+             WHEN OLD.state <> 'waiting'
+             BEGIN SELECT RAISE(ABORT, 'an approval is settled once'); END"""
+    )
+
+
+@migrations()
+def m0013_staged_tokens(db: Database) -> None:
+    """Tokens of builds that are not published yet."""
+    db.execute(
+        """CREATE TABLE staged_tokens (
+             build_id TEXT NOT NULL,
+             number INTEGER NOT NULL,
+             token BLOB NOT NULL,
+             PRIMARY KEY (build_id, number)) STRICT"""
+    )
+
+
 KNOWN = (
     "m0001_log",
     "m0002_intake",
@@ -308,6 +418,12 @@ KNOWN = (
     "m0005_status_lists",
     "m0006_witnesses",
     "m0007_quarantine",
+    "m0008_entry_times",
+    "m0009_waivers",
+    "m0010_webhooks",
+    "m0011_terms",
+    "m0012_approvals",
+    "m0013_staged_tokens",
 )
 
 

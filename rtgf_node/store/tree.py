@@ -8,8 +8,9 @@ costs one or two hashes however large the tree is. Hashes and proofs are those o
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rtgf_node.core.merkle import (
     EMPTY_ROOT,
@@ -207,8 +208,16 @@ class TreeView:
         Raises:
           RtgfError: RTGF_TXP_PROOF_NOT_FOUND if there is no such leaf in such a tree.
         """
+        return self.inclusion_proofs([index], size)[0]
+
+    def inclusion_proofs(self, indexes: Iterable[int], size: int) -> list[list[bytes]]:
+        """Return the paths of several leaves; what they share is looked up and hashed once."""
         self._check_size(size)
-        return [self._range(*subtree) for subtree in proof_subtrees_inclusion(index, size)]
+        subtree_hash = functools.cache(self._range)
+        return [
+            [subtree_hash(*subtree) for subtree in proof_subtrees_inclusion(index, size)]
+            for index in indexes
+        ]
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
         """Return the proof that the tree of `new` leaves extends that of `old` (RFC 6962 §2.1.2).

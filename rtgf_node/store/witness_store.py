@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 import msgspec
 
+from rtgf_node.core.merkle import MAX_TREE_SIZE
+
 _COSIGNED = "origin, tree_size, root, at, note"
 
 
@@ -18,7 +20,7 @@ class CosignatureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: str
 
 
-class CosignedRow(msgspec.Struct, frozen=True):
+class CosignedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A checkpoint of another log that we cosigned; `note` has that log's signature and ours."""
 
     origin: str
@@ -50,13 +52,15 @@ class WitnessStore:
         ).fetchone()
         return int(row[0])
 
-    def newest_agreed(self, keys: Collection[str], quorum: int) -> int | None:
-        """Return the size of the newest head that `quorum` of these witnesses cosigned."""
+    def newest_agreed(
+        self, keys: Collection[str], quorum: int, *, most: int = MAX_TREE_SIZE
+    ) -> int | None:
+        """Return the size of the newest head, not above `most`, that `quorum` of them cosigned."""
         marks = ", ".join("?" * len(keys))
         row = self._conn.execute(
-            f"SELECT tree_size FROM cosignatures WHERE key IN ({marks}) "  # noqa: S608  only marks
+            f"SELECT tree_size FROM cosignatures WHERE tree_size <= ? AND key IN ({marks}) "  # noqa: S608  only marks
             "GROUP BY tree_size HAVING count(*) >= ? ORDER BY tree_size DESC LIMIT 1",
-            (*keys, quorum),
+            (most, *keys, quorum),
         ).fetchone()
         return None if row is None else int(row[0])
 
@@ -85,6 +89,14 @@ class WitnessStore:
             (origin,),
         ).fetchone()
         return None if row is None else CosignedRow(*row)
+
+    def has_cosigned(self, row: CosignedRow) -> bool:
+        """Return whether we are known to have cosigned this size with this root."""
+        found = self._conn.execute(
+            "SELECT 1 FROM cosigned WHERE origin = ? AND tree_size = ? AND root = ?",
+            (row.origin, row.tree_size, row.root),
+        ).fetchone()
+        return found is not None
 
     def insert_cosigned(self, row: CosignedRow) -> None:
         """Remember for ever that we cosigned a checkpoint."""

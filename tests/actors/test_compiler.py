@@ -12,11 +12,13 @@ from rtgf_node import telemetry
 from rtgf_node.actors import compiler
 from rtgf_node.actors.build_planner import Work
 from rtgf_node.actors.compiler import CompilerActor
+from rtgf_node.actors.issuing import Issuing
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import BuildStatus, Compile, Publish
 from rtgf_node.actors.supervisor import Child, Supervisor
 from rtgf_node.core import build
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.objects import ObjectStore
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.wire import BuildAnswer
 from tests import worlds
@@ -34,7 +36,21 @@ class Planned:
     """A planner that always finds the same work."""
 
     def plan(self, request: Compile, now: int) -> Work:
-        return Work(build_id="build-1", targets=1, request=b"", content_digests=(), accepted={})
+        return Work(
+            build_id="build-1",
+            targets=1,
+            request=b"",
+            content_digests=(),
+            failures={},
+            accepted=lambda token: None,
+        )
+
+
+class Empty:
+    """A register without builds."""
+
+    def running_builds(self) -> list[Any]:
+        return []
 
 
 async def answered(box: Mailbox, answer: Any) -> None:
@@ -49,16 +65,28 @@ async def answered(box: Mailbox, answer: Any) -> None:
 async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.checkpoint) -> Any:
     """Run a build whose workers are replaced by `work` until it is no longer running."""
     monkeypatch.setattr(compiler, "build_twice", work)
-    names = ("compiler", "registry", "verifier")
+    names = ("compiler", "registry", "verifier", "approvals")
     boxes = {name: Mailbox(name, capacity=8) for name in names}
     actor = CompilerActor(
         boxes["compiler"],
         registry=boxes["registry"],
-        verifier=boxes["verifier"],
+        issuing=Issuing(
+            registry=boxes["registry"],
+            verifier=boxes["verifier"],
+            approvals=boxes["approvals"],
+            required=(),
+            signer=worlds.node().signer,
+            objects=ObjectStore(tmp_path),
+            metrics=telemetry.Metrics(version="test"),
+        ),
         planner=Planned(),  # type: ignore[arg-type]
-        signer=worlds.node().signer,
+        builds=Empty(),  # type: ignore[arg-type]
+        objects=ObjectStore(tmp_path),
+        build_in=tmp_path / "building",
         keep_divergent_in=tmp_path,
-        timeout_seconds=60,
+        processes=1,
+        # Long, because the clock jumps while a thread writes files.
+        timeout_seconds=20_000,
         clock=SystemClock(),
         metrics=telemetry.Metrics(version="test"),
     )

@@ -49,6 +49,7 @@ async def ask(store):
         log=Mailbox("log", capacity=1),
         store=store,
         signer=SIGNER,
+        past_signer=lambda _: SIGNER,
         status_lists_uri=BASE,
         clock=clock,
         metrics=Metrics(version="0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -63,6 +64,32 @@ async def test_each_new_head_is_cosigned_and_only_the_newest_is_asked_for(tmp_pa
         await until(lambda: keys(ours, 22) == {str(witness.key)})
         assert witness.asked_from[:2] == [0, 2]
         assert len(witness.asked_from) < 20
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_witness_tells_that_an_old_backup_was_restored(tmp_path):
+    """RTGF-CT-60: it remembers more than the store; neither it nor the guard lets anything pass."""
+    witness, node = HonestWitness(), tmp_path / "node"
+    async with our_log(node) as ours:
+        await ours.append("a")
+    shutil.copytree(node / "data", tmp_path / "backup")
+    async with Simulator() as world, our_log(node) as ours, trio.open_nursery() as nursery:
+        answers([witness], world)
+        await nursery.start(actor_of(ours, world, witness).run)
+        await ours.append("b", "c")
+        await until(lambda: witness.held == 3)
+        nursery.cancel_scope.cancel()
+    shutil.rmtree(node / "data")
+    (tmp_path / "backup").rename(node / "data")
+    async with Simulator() as world, our_log(node) as ours, trio.open_nursery() as nursery:
+        answers([witness], world)
+        actor = actor_of(ours, world, witness)
+        await nursery.start(actor.run)
+        await until(lambda: "old store was restored" in (actor.statistics()[0].problem or ""))
+        assert "old copy" in (ours.actor.forked or "")
+        with pytest.raises(RtgfError, match="RTGF_UNAVAILABLE"):
+            await ours.append("other")
+        assert witness.held == 3
         nursery.cancel_scope.cancel()
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from rtgf_node.core import canonical_json, digests, identifiers, manifest, snapshot, tokens
-from rtgf_node.core.build import BuildOutput, build, scope_hash
+from rtgf_node.core.build import (
+    Build,
+    BuildOutput,
+    Note,
+    UnbuildableError,
+    build,
+    finish,
+    scope_hash,
+)
 from rtgf_node.core.lists.screening import NameIndex
 from rtgf_node.core.policy import decide
 from rtgf_node.core.trust import TrustState
@@ -161,7 +169,7 @@ def test_every_clause_is_mapped_with_its_citation() -> None:
 def test_an_unsatisfiable_corridor_gets_no_token_and_the_rest_goes_on() -> None:
     at_home = {"allowed": ["KR"], "mechanisms": []}
     kr = worlds.document("KR", data_residency=at_home)
-    eu = {**EU, "data_residency": {"allowed": ["EU"], "mechanisms": []}}
+    eu = {**EU, "data_residency": {"allowed": ["EU"], "mechanisms": []}, "scenarios": []}
     output = run(worlds.by_id(eu, kr, SG), ["EU", "KR", "SG", "EU-KR", "EU-SG"])
     (listed,) = output.unsatisfiable()
     assert (listed["corridor"], listed["code"]) == ("EU-KR", "RTGF_MAP_RULE_CONFLICT")
@@ -314,3 +322,28 @@ class TestScenarios:
         with pytest.raises(RtgfError) as caught:
             build(inputs, snapshots=snapshots, parents={}, library=LIBRARY, datasets={})
         assert caught.value.code is Code.RTGF_BUILD_HASH_MISMATCH
+
+
+def test_the_pieces_a_build_is_cut_into_change_nothing() -> None:
+    """RTGF-CT-20: one by one, backwards, each by a builder of its own."""
+    snapshots = worlds.by_id(EU, SG)
+    inputs = worlds.build_inputs(snapshots, ["EU", "SG", "EU-SG", "SG-EU"], **SOURCES)
+    artefacts: dict[str, str] = {}
+    notes: list[Note] = []
+    for number in reversed(range(4)):
+        part = Build(inputs, snapshots, {}, LIBRARY, INDEXES).make([number])
+        artefacts |= {name: digests.sha256(body) for name, body in part.artefacts.items()}
+        notes += part.notes
+    made, _ = finish(inputs, artefacts, notes)
+    assert made == run(snapshots, ["EU", "SG", "EU-SG", "SG-EU"]).manifest
+
+
+def test_every_entry_that_cannot_be_built_is_named_at_once() -> None:
+    """RTGF-CT-82."""
+    broken = {"clauses": [worlds.clause(template="no_such_template")]}
+    snapshots = worlds.by_id(
+        *(worlds.document(place, **broken) for place in ("UK", "SG")), worlds.document("EU")
+    )
+    with pytest.raises(UnbuildableError) as caught:
+        run(snapshots, ["EU", "SG", "UK", "EU-SG", "SG-UK"])
+    assert [place.name for place in caught.value.failures] == ["SG", "UK"]

@@ -59,7 +59,7 @@ def test_names_of_cosigners_are_told_and_not_believed():
     file = World().file()
     file["checkpoint"] += "— witness.example/w1 " + "A" * 104 + "\n"
     found = evidence_check.check(data(file), root_public=ROOT.public)
-    assert found.cosigners == ["witness.example/w1"]
+    assert (found.cosigned, found.unchecked) == ([], ["witness.example/w1"])
 
 
 def test_it_writes_what_it_reads():

@@ -196,7 +196,8 @@ def test_a_key_set_is_published_and_read_back():
         "crv": "Ed25519",
         "alg": "EdDSA",
         "kid": other.kid,
-        "use": "log",
+        "use": "sig",
+        "purpose": "log",
         "x": "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik",
         "createdAt": "2026-11-01T00:00:00Z",
         "expiresAt": "2027-11-01T00:00:00Z",
@@ -214,6 +215,12 @@ def test_a_key_revoked_without_a_date_was_never_valid():
         KeySet.from_jwks({"keys": [jwk]}).get(SIGNER.kid, at=START)
 
 
+def test_a_key_set_that_has_the_purpose_in_use_is_read_as_before():
+    jwk = {**KeySet([key()]).to_jwks()["keys"][0], "use": "token"}
+    del jwk["purpose"]
+    assert list(KeySet.from_jwks({"keys": [jwk]})) == [key()]
+
+
 def test_foreign_key_types_are_passed_over():
     jwks = KeySet([key()]).to_jwks()
     jwks["keys"].insert(0, {"kty": "EC", "crv": "P-256", "kid": "x"})
@@ -228,7 +235,12 @@ def test_foreign_key_types_are_passed_over():
         {"x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
         {"x": 1},
         {"alg": "RS256"},
-        {"use": "sig"},
+        {"use": "enc"},
+        {"use": "token"},
+        {"use": None},
+        {"purpose": "sig"},
+        {"purpose": 1},
+        {"purpose": None},
         {"kid": ""},
         {"kid": None},
         {"createdAt": "yesterday"},

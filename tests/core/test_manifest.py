@@ -93,7 +93,7 @@ def test_a_build_id_that_is_not_the_inputs_digest_is_refused() -> None:
     [
         ({"extra": 1}, "/extra"),
         ({"targets": []}, "/targets"),
-        ({"targets": [{"type": "CORT"}]}, "/targets/0/type"),
+        ({"targets": [{"type": "XRMT"}]}, "/targets/0/type"),
         ({"library_digest": "abc"}, "/library_digest"),
         ({"rev_epoch": -1}, "/rev_epoch"),
     ],

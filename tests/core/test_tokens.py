@@ -134,6 +134,20 @@ class TestSignatures:
         error = refusal(signed(), keys=two.keys, threshold=2)
         assert error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID
 
+    def test_a_token_may_ask_for_more_signatures_and_never_for_fewer(self) -> None:
+        two = worlds.node(keys=2)
+        asking = worlds.token(signature_threshold=2)
+        assert check(tokens.sign(asking, two.signers), keys=two.keys)
+        alone = refusal(tokens.sign(asking, two.signers[:1]), keys=two.keys)
+        assert alone.code is Code.RTGF_TOKEN_SIGNATURE_INVALID
+        modest = tokens.sign(worlds.token(signature_threshold=1), two.signers[:1])
+        assert refusal(modest, keys=two.keys, threshold=2)
+        none = refusal(tokens.seal(worlds.token(signature_threshold=0)))
+        assert (none.code, none.pointer) == (
+            Code.RTGF_TOKEN_SCHEMA_INVALID,
+            "/signature_threshold",
+        )
+
     def test_no_threshold_accepts_an_unsigned_token(self) -> None:
         error = refusal(altered(signed(), signatures=[]), threshold=0)
         assert error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID
@@ -300,3 +314,27 @@ def test_no_altered_byte_passes(data: st.DataObject) -> None:
     held[index] ^= data.draw(st.integers(1, 255))
     with pytest.raises(RtgfError):
         check(bytes(held))
+
+
+@pytest.mark.parametrize(("kind", "terms"), [("RMT", None), ("IMT", None), ("CORT", CORT_TERMS)])
+@pytest.mark.parametrize("how", ["canonical", "turned", "spaced", "parsed"])
+def test_what_is_hashed_and_signed_is_cut_out_of_any_text_of_the_token(
+    kind: str, terms: dict[str, Any] | None, how: str
+) -> None:
+    """RTGF-CT-30: the same token in any order of members, with any spaces, in any alphabet."""
+    controls = [{"text": 'a "canonical_hash":" \U0001f600 é', "signatures": []}]
+    data = signed(worlds.token(kind, terms=terms, controls=controls))
+    document = json.loads(data)
+    given: dict[str, Any] = {
+        "canonical": data,
+        "turned": json.dumps(dict(reversed(document.items()))).encode(),
+        "spaced": json.dumps(document, indent=3, ensure_ascii=False).encode(),
+        "parsed": document,
+    }
+    checked = tokens.check(given[how], keys=worlds.node().keys, at=worlds.NOW)
+    bare = {k: v for k, v in document.items() if k not in {"canonical_hash", "signatures"}}
+    assert checked.canonical_hash == digests.sha512(canonical_json.canonical_bytes(bare))
+    changed = {**document, "controls": []}
+    with pytest.raises(RtgfError) as caught:
+        tokens.check(changed, keys=worlds.node().keys, at=worlds.NOW)
+    assert caught.value.code is Code.RTGF_TOKEN_CANONICAL_MISMATCH

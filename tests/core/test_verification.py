@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from rtgf_node.core import times, tokens, verification
+from rtgf_node.core.as_of import AsOf, present
 from rtgf_node.core.lists.screening import NameIndex
+from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.trust import TrustState
 from rtgf_node.wire import EvaluateRequest, VerifyRequest, VerifyTokens
 from tests import worlds
@@ -28,7 +30,7 @@ class World:
         self.state = TrustState()
         self.state.keys = NODE.keys
         self.state.tree_size = 1000
-        self._leaf = 0
+        self._times: list[int] = []
 
     def issue(self, token_id: str, *, at: int = LOGGED, **changes: Any) -> None:
         kind, place, _, version = token_id.split(":")
@@ -40,18 +42,36 @@ class World:
             **{member: place, f"{kind.lower()}_id": token_id, **changes},
         )
         signed = tokens.sign(document, NODE.signers)
-        self._leaf += 1
-        self.state.add(tokens.parse(signed), leaf_index=self._leaf, at=at)
+        self.state.add(tokens.parse(signed), leaf_index=self._append(at), at=at)
 
     def withdraw(self, token_id: str, status: str = "invalid", *, at: int = NOW - 5) -> None:
         epoch = self.state.rev_epoch + 1
-        self.state.set_status(token_id, status, at=at, rev_epoch=epoch)
+        leaf_index = self._append(at)
+        self.state.set_status(token_id, status, leaf_index=leaf_index, rev_epoch=epoch)
+
+    def as_of(self, at: int | None, now: int) -> AsOf:
+        """The log as it stood: all up to the newest entry that is not later."""
+        if at is None or at >= now:
+            return present(now if at is None else at)
+        sizes = [size for size, time in enumerate(self._times, start=1) if time <= at]
+        return AsOf(max(sizes, default=0), at)
+
+    def _append(self, at: int) -> int:
+        self._times.append(at)
+        return len(self._times) - 1
 
     def verdict(
-        self, rmt: str = f"{RMT}.1", imt: str | None = None, *, now: int = NOW, **members: Any
+        self,
+        rmt: str = f"{RMT}.1",
+        imt: str | None = None,
+        *,
+        now: int = NOW,
+        at: int | None = None,
+        **members: Any,
     ) -> str | None:
         request = VerifyRequest(tokens=VerifyTokens(rmt=rmt, imt=imt), **members)
-        answer = verification.verify(request, self.state, at=now)
+        as_of = self.as_of(at, now)
+        answer = verification.verify(request, self.state, as_of=as_of, now=now)
         assert answer.valid == (answer.reason is None)
         return answer.reason
 
@@ -71,8 +91,8 @@ def test_a_withdrawal_holds_whatever_the_clock_says(world) -> None:
     assert world.verdict(now=NOW - 1) == "RTGF_VERIFY_REVOKED"
     assert world.verdict(now=NOW - 5 * DAY) == "RTGF_VERIFY_REVOKED"
     # Who asks about the past is told of the past.
-    assert world.verdict(at=times.to_text(NOW - 1)) is None
-    assert world.verdict(at=times.to_text(NOW)) == "RTGF_VERIFY_REVOKED"
+    assert world.verdict(at=NOW - 1) is None
+    assert world.verdict(at=NOW) == "RTGF_VERIFY_REVOKED"
 
 
 def test_what_was_reinstated_is_valid_again_and_was_not_in_between(world) -> None:
@@ -80,29 +100,29 @@ def test_what_was_reinstated_is_valid_again_and_was_not_in_between(world) -> Non
     assert world.verdict() == "RTGF_VERIFY_REVOKED"
     world.withdraw(f"{RMT}.1", "valid", at=NOW - 2)
     assert world.verdict() is None
-    assert world.verdict(at=times.to_text(NOW - 5)) == "RTGF_VERIFY_REVOKED"
+    assert world.verdict(at=NOW - 5) == "RTGF_VERIFY_REVOKED"
 
 
 def test_an_old_change_that_is_heard_again_changes_nothing(world) -> None:
     state = world.state
-    state.set_status(f"{RMT}.1", "suspended", at=NOW - 9, rev_epoch=1)
-    state.set_status(f"{RMT}.1", "valid", at=NOW - 8, rev_epoch=2)
-    state.set_status(f"{RMT}.1", "invalid", at=NOW - 7, rev_epoch=3)
-    state.set_status(f"{RMT}.1", "valid", at=NOW - 8, rev_epoch=2)
+    state.set_status(f"{RMT}.1", "suspended", leaf_index=3, rev_epoch=1)
+    state.set_status(f"{RMT}.1", "valid", leaf_index=4, rev_epoch=2)
+    state.set_status(f"{RMT}.1", "invalid", leaf_index=5, rev_epoch=3)
+    state.set_status(f"{RMT}.1", "valid", leaf_index=4, rev_epoch=2)
     assert world.verdict() == "RTGF_VERIFY_REVOKED"
     assert state.rev_epoch == 3
 
 
 def test_the_future_is_not_known(world) -> None:
     """A token may be revoked until then, so that no answer about it can be yes."""
-    assert world.verdict(at=times.to_text(NOW + 120)) is None
-    assert world.verdict(at=times.to_text(NOW + 121)) == "RTGF_TOKEN_REVOCATION_STALE"
-    assert world.verdict(at="2029-01-01T00:00:00Z") == "RTGF_VERIFY_EXPIRED"
+    assert world.verdict(at=NOW + 120) is None
+    assert world.verdict(at=NOW + 121) == "RTGF_TOKEN_REVOCATION_STALE"
+    assert world.verdict(at=times.parse("2029-01-01T00:00:00Z")) == "RTGF_VERIFY_EXPIRED"
 
 
 def test_a_token_is_not_in_the_log_before_it_was_logged(world) -> None:
-    assert world.verdict(at=times.to_text(LOGGED)) is None
-    assert world.verdict(at=times.to_text(LOGGED - DAY)) == "RTGF_TXP_PROOF_NOT_FOUND"
+    assert world.verdict(at=LOGGED) is None
+    assert world.verdict(at=LOGGED - DAY) == "RTGF_TXP_PROOF_NOT_FOUND"
     # A clock that was set back makes nothing invalid: nobody asked about the past.
     assert world.verdict(now=LOGGED - DAY) is None
 
@@ -111,7 +131,7 @@ def test_without_an_issue_number_it_is_the_newest_of_the_time(world) -> None:
     world.issue(f"{RMT}.2", at=NOW - 60)
     world.withdraw(f"{RMT}.2", at=NOW - 30)
     assert world.verdict(RMT) == "RTGF_VERIFY_REVOKED"
-    assert world.verdict(RMT, at=times.to_text(NOW - 61)) is None
+    assert world.verdict(RMT, at=NOW - 61) is None
 
 
 @pytest.mark.parametrize("version", ["2026-10.2", "2026-11.1"])
@@ -153,7 +173,16 @@ def test_withdrawing_the_newest_leaves_no_older_one_in_force(world, status) -> N
     assert world.verdict() == "RTGF_VERIFY_REVOKED"
     assert world.verdict(imt=f"{IMT}.1") == "RTGF_VERIFY_REVOKED"
     assert world.verdict(now=NOW - DAY) == "RTGF_VERIFY_REVOKED"
-    assert world.verdict(at=times.to_text(NOW - 30)) is None
+    assert world.verdict(at=NOW - 30) is None
+
+
+def test_a_successor_that_came_later_replaces_nothing_of_before(world) -> None:
+    """Whatever its date: the clock may have been set back."""
+    request = VerifyRequest(tokens=VerifyTokens(rmt=f"{RMT}.1"))
+    world.issue(f"{RMT}.2", at=LOGGED - 2 * DAY)
+    for size, reason in ((3, None), (4, "RTGF_VERIFY_EXPIRED")):
+        answer = verification.verify(request, world.state, as_of=AsOf(size, NOW - 1), now=NOW)
+        assert answer.reason == reason
 
 
 def test_hearing_of_a_token_twice_changes_nothing(world) -> None:
@@ -166,15 +195,15 @@ def test_hearing_of_a_token_twice_changes_nothing(world) -> None:
 
 def test_stale_knowledge_decides_nothing(world) -> None:
     request = EvaluateRequest(token=f"{RMT}.1", context={})
-    assert verification.resolve(request, world.state, now=NOW).reason is None
+    assert verification.resolve(request, world.state, as_of=present(NOW), now=NOW).reason is None
     world.state.stale = True
-    found = verification.resolve(request, world.state, now=NOW).reason
+    found = verification.resolve(request, world.state, as_of=present(NOW), now=NOW).reason
     assert found is not None
     assert found.name == "RTGF_TOKEN_REVOCATION_STALE" == world.verdict()
 
 
 def test_a_token_that_no_head_covers_is_not_valid(world) -> None:
-    world.state.tree_size = 2
+    world.state.tree_size = 1
     assert world.verdict() == "RTGF_TXP_PROOF_NOT_FOUND"
 
 
@@ -247,6 +276,34 @@ class TestTheAgeOfAList:
         with pytest.raises(LookupError):
             self.screened(world, token, NOW + 3601, "un-sc")
         assert world.state.list_limits(token) == {"un-sc": NOW + 3600}
+
+    def test_what_was_checked_in_the_future_is_not_fresh(self, world, token) -> None:
+        """A clock that was far ahead would else keep the list in use until it comes true."""
+        world.state.checked_at[self.CONTENT] = NOW + 400 * DAY
+        world.state.fresh_until[self.CONTENT] = NOW + 402 * DAY
+        world.state.now = NOW
+        with pytest.raises(LookupError):
+            self.screened(world, token, NOW, "un-sc")
+        assert world.state.list_limits(token) == {"un-sc": 0}
+        assert world.state.lists_in_force(NOW) == {"un-sc": 0}
+        world.state.now = NOW + 400 * DAY
+        assert self.screened(world, token, NOW, "un-sc")
+
+    def test_an_earlier_state_is_read_with_a_list_that_was_checked_since(
+        self, world, token
+    ) -> None:
+        """Later than the instant asked about is not later than now."""
+        world.state.now = NOW
+        world.state.checked_at[self.CONTENT] = NOW
+        assert self.screened(world, token, NOW - 3 * DAY, "un-sc")
+
+    def test_clocks_may_differ_a_little(self, world, token) -> None:
+        world.state.now = NOW
+        world.state.checked_at[self.CONTENT] = NOW + SKEW_SECONDS
+        assert self.screened(world, token, NOW, "un-sc")
+        world.state.checked_at[self.CONTENT] = NOW + SKEW_SECONDS + 1
+        with pytest.raises(LookupError):
+            self.screened(world, token, NOW, "un-sc")
 
     def test_what_its_authority_asks_for_must_be_readable(self, world, token) -> None:
         world.state.checked_at[self.CONTENT] = NOW - 1

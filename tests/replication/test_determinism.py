@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgf_node.core import merkle
+from rtgf_node.replication.build_commands import PublishBuild, StageTokens
 from rtgf_node.replication.commands import AppendEvents, Command, Outcome, SignedHead
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import create_store
@@ -34,10 +35,25 @@ def empty_head(size: int) -> SignedHead:
     return SignedHead(msgspec.json.encode(document), size, root)
 
 
+def staged_build() -> PublishBuild:
+    """The build when the first of its tokens is staged."""
+    whole = samples.corridor_build()
+    return msgspec.structs.replace(
+        whole, staged=1, events=(whole.events[0], *whole.events[2:]), tokens=whole.tokens[1:]
+    )
+
+
 commands = st.one_of(
     st.lists(subjects, min_size=1, max_size=4).map(lambda names: samples.append(*names)),
     subjects.map(forged),
     st.just(samples.corridor_build()),
+    st.just(staged_build()),
+    st.builds(
+        StageTokens,
+        st.just("build-1"),
+        st.integers(0, 2),
+        st.integers(0, 2).map(samples.corridor_build().tokens.__getitem__).map(lambda one: (one,)),
+    ),
     st.builds(
         samples.revoke,
         st.sampled_from([*TOKENS, "RMT:XX:none:1.1"]),
@@ -62,7 +78,7 @@ def state(
         tables = ["leaves", "tiles", "tokens", "token_parents", "revocations", "snapshots"]
         rows = {
             table: store.reader.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-            for table in [*tables, "datasets", "builds", "heads"]
+            for table in [*tables, "datasets", "builds", "heads", "staged_tokens"]
         }
         entries = [merkle.leaf_hash(entry) for entry in store.log.entries(0)]
         assert store.log.root() == merkle.root_hash(entries)

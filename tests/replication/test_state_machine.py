@@ -27,23 +27,12 @@ from rtgf_node.replication.commands import (
     encode,
 )
 from rtgf_node.replication.state_machine import StateMachine
-from rtgf_node.store import create_store, open_store
+from rtgf_node.store import open_store
 from rtgf_node.store.command_store import CLIENTS_KEPT, COMMANDS_KEPT, OUTCOMES_KEPT
 from rtgf_node.store.intake_store import REFUSALS_KEPT
 from tests.replication import samples
 
 SIGNER = SeedSigner("log.example:ed25519:2026-11:001", bytes(range(32)))
-
-
-@pytest.fixture
-def store(tmp_path):
-    with create_store(tmp_path / "node") as made:
-        yield made
-
-
-@pytest.fixture
-def client(store):
-    return samples.Client(StateMachine(store))
 
 
 def head(store, *, size: int | None = None, root: bytes | None = None) -> SignedHead:
@@ -61,8 +50,8 @@ class TestAppending:
         assert second.leaf_indexes == (2,)
         entries = [samples.event_bytes(subject) for subject in "abc"]
         assert store.log.entries(0) == entries
-        assert second.root == merkle.root_hash(merkle.leaf_hash(entry) for entry in entries)
-        assert (second.tree_size, store.log.root()) == (3, second.root)
+        root = merkle.root_hash(merkle.leaf_hash(entry) for entry in entries)
+        assert (second.tree_size, store.log.root()) == (3, root)
 
     def test_same_event_again_is_a_no_op_with_the_same_index(self, store, client):
         client.accepted(samples.append("a", "b"))
@@ -102,6 +91,40 @@ class TestAppending:
         expected = [samples.event_bytes("a"), samples.event_bytes("b")]
         assert store.log.entries(0) == expected
         assert store.log.root() == merkle.root_hash(map(merkle.leaf_hash, expected))
+        store.log.check_all()
+
+    @pytest.mark.parametrize("spoils", ["", "known", "twice", "no event", "number again"])
+    def test_commands_of_one_batch_come_to_what_they_come_to_alone(self, store, client, spoils):
+        client.accepted(samples.append("known"))
+        batch = client.proposals(*(samples.append(f"{n}", f"{n}+") for n in range(5)))
+        match spoils:
+            case "known":
+                batch[2:2] = client.proposals(samples.append("new", "known"))
+            case "twice":
+                batch[2:2] = client.proposals(samples.append("new", "0"))
+            case "no event":
+                batch[2:2] = client.proposals(AppendEvents((samples.event_bytes("new"), b"{}")))
+            case "number again":
+                batch[2:2] = batch[:1]
+        applied = client.machine.apply_batch(batch)
+        extra = applied.pop(2) if spoils else None
+        match spoils:
+            case "known":
+                assert (extra.outcome.leaf_indexes, extra.outcome.tree_size) == ((5, 0), 6)
+            case "twice":
+                assert (extra.outcome.leaf_indexes, extra.outcome.tree_size) == ((5, 1), 6)
+            case "no event":
+                assert extra.outcome.code is Code.RTGF_TXP_EVENT_INVALID
+            case "number again":
+                assert (extra.repeated, extra.outcome) == (True, applied[0].outcome)
+        shift = 1 if spoils in {"known", "twice"} else 0
+        for number, result in enumerate(applied):
+            first = 1 + 2 * number + (shift if number >= 2 else 0)
+            assert result.outcome.leaf_indexes == (first, first + 1)
+            assert result.outcome.tree_size == first + 2
+        assert [result.repeated for result in applied] == [False] * 5
+        again = client.machine.apply_batch(batch)
+        assert all(result.repeated for result in again)
         store.log.check_all()
 
     def test_tiles_are_whole_across_batches_with_refusals(self, store, client):
@@ -303,6 +326,10 @@ class TestIntake:
         client.accepted(command)
         client.accepted(ConfirmDataset("un-sc", command.raw_sha256, samples.AT + 3600))
         assert store.intake.newest_dataset("un-sc").checked_at == samples.AT + 3600
+        # A clock that was ahead is set right; what it said is not kept.
+        client.accepted(ConfirmDataset("un-sc", command.raw_sha256, samples.AT + 60))
+        assert store.intake.newest_dataset("un-sc").checked_at == samples.AT + 60
+        assert [at for _, _, at in store.intake.checked_contents()] == [samples.AT + 60]
         other = digests.sha256(b"other")
         refusal = client.refused(ConfirmDataset("un-sc", other, samples.AT + 7200))
         assert refusal.code is Code.RTGF_CONFLICT

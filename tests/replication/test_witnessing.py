@@ -17,6 +17,7 @@ from rtgf_node.replication.commands import (
     CosignCheckpoint,
     RecordCosignatures,
     RecordFinding,
+    RestoreCosigned,
     SeeHead,
     SettleFindings,
     SignedHead,
@@ -63,6 +64,30 @@ def store(tmp_path: Path):
 @pytest.fixture
 def client(store: Store) -> samples.Client:
     return samples.Client(StateMachine(store))
+
+
+def restored(size: int, *events: bytes) -> RestoreCosigned:
+    made = cosign(0, size)
+    return RestoreCosigned(
+        made.origin, made.tree_size, made.root, made.at, f"{size} again".encode(), events
+    )
+
+
+def test_what_was_cosigned_is_taken_up_again_only_if_it_is_newer(store, client):
+    client.accepted(cosign(0, 5))
+    client.accepted(restored(3))
+    client.accepted(restored(5))
+    assert store.witness.cosigned("south.example/log").note == b"5 10"
+    incident = samples.event_bytes("old store")
+    assert client.accepted(restored(7, incident)).leaf_indexes == (0,)
+    assert store.log.entry(0) == incident
+    held = store.witness.cosigned("south.example/log")
+    assert (held.tree_size, held.note) == (7, b"7 again")
+    assert store.witness.has_cosigned(held)
+    client.accepted(cosign(7, 9))
+    assert store.witness.has_cosigned(held)
+    other = msgspec.structs.replace(held, root=bytes(32))
+    assert not store.witness.has_cosigned(other)
 
 
 def test_of_two_that_start_from_the_same_size_one_is_cosigned(store, client):

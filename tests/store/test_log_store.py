@@ -44,6 +44,22 @@ def sign_head(store, size: int | None = None) -> None:
     writer.record_head(canonical_bytes(tree_head.to_document(head)), size, root)
 
 
+@pytest.mark.parametrize("spoiled", [entry(1), entry(3), b"[]"])
+def test_all_of_several_entries_are_appended_or_none(tmp_path, spoiled):
+    with create_store(tmp_path / "node") as made:
+        fill(made, 0, 2)
+        writer = LogWriter(made.conn, made.log)
+        writer.begin()
+        assert writer.append_new([entry(2), entry(3), spoiled]) is None
+        assert (writer.size, made.conn.in_transaction) == (2, False)
+        assert writer.append_new([entry(2), entry(3)]) == 2
+        writer.accept()
+        writer.flush()
+        writer.commit()
+        assert made.log.entries(0) == [entry(number) for number in range(4)]
+        made.log.check_all()
+
+
 @pytest.fixture(params=[1, 255, 256, 257, 700])
 def store(request, tmp_path):
     with create_store(tmp_path / "node") as made:

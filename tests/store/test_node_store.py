@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store import create_store, open_store
+from rtgf_node.store.database import FolderLock
 
 
 def refusal(call, *arguments) -> Code:
@@ -61,6 +63,17 @@ def test_second_process_is_refused_while_the_first_is_open(tmp_path):
         assert second.stdout.startswith("RTGF_CONFLICT process ")
     after = subprocess.run(command, capture_output=True, text=True, check=True)
     assert after.stdout == "opened\n"
+
+
+def test_a_lock_whose_holder_cannot_be_written_down_is_given_back(tmp_path, monkeypatch):
+    def full(descriptor, data):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(OSError, match="no space"):
+            FolderLock(tmp_path / "lock")
+    FolderLock(tmp_path / "lock").release()
 
 
 def test_commits_are_synchronous_and_readers_cannot_write(tmp_path):

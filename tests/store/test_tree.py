@@ -78,6 +78,14 @@ def test_proofs_across_three_tile_levels_verify(large, data):
     )
 
 
+@settings(max_examples=30)
+@given(st.integers(1, 66_000), st.lists(st.integers(0, 65_999), max_size=12))
+def test_paths_looked_up_together_are_those_looked_up_alone(large, size, wanted):
+    view, indexes = large.view(), [index % size for index in wanted]
+    alone = [view.inclusion_proof(index, size) for index in indexes]
+    assert view.inclusion_proofs(indexes, size) == alone
+
+
 @given(st.integers(0, 70_000))
 def test_an_edge_taken_up_from_its_tiles_goes_on_as_if_never_put_down(size):
     size %= 1200
