@@ -28,19 +28,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rtgf_node import __version__
+from rtgf_node.answer_figures import ANSWER_MILLISECONDS, AnswerFigures
 from rtgf_node.decision_figures import DecisionFigures
 from rtgf_node.neighbour_figures import NeighbourFigures
+from rtgf_node.push_figures import PushFigures
+from rtgf_node.workers_figures import Samples, Summed
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 # The same on every node, so that figures of several nodes can be added up.
-REQUEST_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-ANSWER_MILLISECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 BUILD_SECONDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 900.0)
+MAPPING_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 LAG_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+PROPAGATION_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
 
 LAG_EVERY_SECONDS: Final = 1.0  # often enough to see a stall, seldom enough to cost nothing
-KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _FIXED = ("ts", "level", "event", "actor", "request_id")
 # A second line of defence: code should not log these in the first place.
@@ -187,10 +189,14 @@ class Metrics:
         )
         # Builds.
         self.clauses_mapped = counter(
-            "rtgf_policy_clause_mapped_total", "Clauses mapped to predicates.", "status"
+            "rtgf_policy_clause_mapped_total",
+            "Clauses that builds came to: mapped to predicates, waived, or unmapped.",
+            "status",
         )
         self.mapping_duration = histogram(
-            "rtgf_policy_mapping_duration_seconds", "Time to map a snapshot.", BUILD_SECONDS
+            "rtgf_policy_mapping_duration_seconds",
+            "Time to map a snapshot, in each of the two runs: with its scenarios and its RMT.",
+            MAPPING_SECONDS,
         )
         self.build_duration = histogram(
             "rtgf_build_duration_seconds", "Time of a build, failed ones too.", BUILD_SECONDS
@@ -227,49 +233,38 @@ class Metrics:
         )
         self.log_tree_size = gauge("rtgf_log_tree_size", "Leaves under the newest signed head.")
         # Answers.
-        self.verify_requests = counter(
-            "rtgf_verify_requests_total", "Verify requests by verdict.", "result", "code"
-        )
-        self.verify_latency = histogram(
-            "rtgf_verify_latency_ms", "Time to answer a verify request.", ANSWER_MILLISECONDS
-        )
-        self.verify_cache_hits = counter("rtgf_verify_cache_hits_total", "Remembered answers.")
-        self.verify_cache_misses = counter("rtgf_verify_cache_misses_total", "Fresh answers.")
-        self.verify_rate_limit = counter(
-            "rtgf_verify_rate_limit_total", "Requests refused for their rate."
-        )
+        self.answers = AnswerFigures(registry)
         self.token_canonical_duration = histogram(
-            "rtgf_token_canonical_duration_seconds", "Time to make canonical bytes.", LAG_SECONDS
-        )
-        self.token_signature_failures = counter(
-            "rtgf_token_signature_failures_total", "Tokens with a bad signature.", "type"
-        )
-        self.token_schema_invalid = counter(
-            "rtgf_token_schema_invalid_total", "Tokens that did not fit their schema."
-        )
-        self.token_revocation_stale = counter(
-            "rtgf_token_revocation_stale_total", "Answers withheld for stale revocation state."
+            "rtgf_token_canonical_duration_seconds",
+            "Time to make the canonical bytes of a token that is issued.",
+            LAG_SECONDS,
         )
         self.decisions = DecisionFigures(registry)
         self.neighbours = NeighbourFigures(registry)
+        self.push = PushFigures(registry)
         # Keys and revocation.
-        self.kid_unknown = counter("rtgf_kid_unknown_total", "Signatures by unknown keys.")
-        self.key_rotations = counter("rtgf_key_rotation_events_total", "Key rotations.")
-        self.jwks_fetch = counter("rtgf_jwks_fetch_total", "Fetches of key sets.", "result")
+        self.key_rotations = counter(
+            "rtgf_key_rotation_events_total", "Key sets that replaced another."
+        )
+        self.jwks_fetch = counter(
+            "rtgf_jwks_fetch_total", "Reads of the bearer tokens' key set.", "result"
+        )
         self.revocation_epoch = gauge("rtgf_revocation_epoch", "Revocations committed so far.")
+        self.revocation_epoch_drift = gauge(
+            "rtgf_revocation_epoch_drift", "Committed revocations that verdicts do not know yet."
+        )
+        self.revocation_propagation = histogram(
+            "rtgf_revocation_propagation_seconds",
+            "From the start of a revocation's commit until every verdict here reflects it.",
+            PROPAGATION_SECONDS,
+        )
         # The house.
-        self.http_duration = histogram(
-            "rtgf_http_request_duration_seconds", "Time to answer.", REQUEST_SECONDS, "route"
-        )
-        self.http_requests = counter(
-            "rtgf_http_requests_total", "Requests answered.", "route", "method", "code"
-        )
-        self.http_in_flight = gauge("rtgf_http_in_flight", "Requests being answered.")
         self.event_loop_lag = histogram(
             "rtgf_event_loop_lag_seconds", "How late a timer of the event loop was.", LAG_SECONDS
         )
         build_info = gauge("rtgf_build_info", "Always 1; what runs.", "version", "python")
         build_info.labels(version, platform.python_version()).set(1)
+        self.others: Callable[[], Iterable[Samples]] = tuple
         self._actors = _Actors()
         registry.register(self._actors)
 
@@ -285,7 +280,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return the exposition text, of media type `CONTENT_TYPE`."""
-        return generate_latest(self.registry)
+        return generate_latest(Summed(self.registry, self.others))
 
     def snapshot_validated(self, result: str) -> None:
         """Count a snapshot at the door: its outcome, or the code it was refused with."""
@@ -313,6 +308,13 @@ class Metrics:
         if code == "RTGF_PIPELINE_PUBLISH_FAIL":
             self.publish_failures.inc()
 
+    def mapped(self, token: Mapping[str, Any]) -> None:
+        """Count the clauses of the snapshot that a new RMT is made from; other tokens have none."""
+        if token["type"] == "RMT":
+            clauses = {predicate["clause_id"] for predicate in token["predicate_set"]}
+            self.clauses_mapped.labels("mapped").inc(len(clauses))
+            self.clauses_mapped.labels("waived").inc(len(token["unmapped_clauses"]))
+
     def signed(self, result: str) -> None:
         """Count a try to sign an artefact, `ok` or `error`."""
         self.artifact_sign.labels(result).inc()
@@ -323,38 +325,14 @@ class Metrics:
         if result != "ok":
             self.transparency_append_failures.inc(count)
 
+    def ingested(self, result: str, counts: Mapping[str, int]) -> None:
+        """Count events that the log took (`ok`) or refused, by their types."""
+        for type_, count in counts.items():
+            self.transparency_ingest.labels(result, type_).inc(count)
+
     def root_published(self, result: str) -> None:
         """Count a tree head."""
         self.root_publish.labels(result).inc()
-
-    def verify_cache(self, *, hit: bool) -> None:
-        """Count an answer that was remembered, or not."""
-        (self.verify_cache_hits if hit else self.verify_cache_misses).inc()
-
-    def verified(self, result: str, code: str = "") -> None:
-        """Count an answer to `/verify`.
-
-        Args:
-          result: `valid`, or the code for which the tokens are not valid, or `error`.
-          code: with `error`, the code of the problem that was answered.
-        """
-        if result not in {"valid", "error"}:
-            result, code = "invalid", result
-        self.verify_requests.labels(result, code).inc()
-        single = {
-            "RTGF_KID_UNKNOWN": self.kid_unknown,
-            "RTGF_TOKEN_SCHEMA_INVALID": self.token_schema_invalid,
-            "RTGF_TOKEN_REVOCATION_STALE": self.token_revocation_stale,
-            "RTGF_VERIFY_RATE_LIMIT": self.verify_rate_limit,
-        }
-        if code in single:
-            single[code].inc()
-
-    def http_done(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Note an answer. `route` is the pattern, not the path, so that it stays bounded."""
-        known = method if method in KNOWN_METHODS else "other"
-        self.http_requests.labels(route, known, str(status)).inc()
-        self.http_duration.labels(route).observe(seconds)
 
     async def measure_lag(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED

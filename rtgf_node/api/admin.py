@@ -2,56 +2,66 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import request
 
 from rtgf_node.actors.messages import (
-    BuildStatus,
     ChangeStatus,
     Compile,
     Fetch,
     PushDataset,
     PushSnapshot,
+    PushTerms,
     ReleaseQuarantine,
     ResumeSigning,
 )
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered
 from rtgf_node.api.parameters import Query
+from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.api.verify import json_body, raw_body
 from rtgf_node.core import base64url, times
 from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Role
 from rtgf_node.wire import CompileRequest, KeyAnswer, ResumeRequest, RevokeRequest
+from rtgf_node.wire_about import ResumedAnswer
 
 REVOKE_MAX = 1000
 """Tokens in one call, all or nothing."""
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> PrivilegedViews:
     """Return the routes."""
-    blueprint = Blueprint("admin", __name__, url_prefix="/admin")
+    blueprint = PrivilegedViews("admin", __name__, desk, url_prefix="/admin")
 
     def caller(*roles: Role) -> str:
         """Return who calls, who must have one of `roles`."""
         return desk.access.require(request.scope, *roles)
 
     @blueprint.post("/snapshots")
-    async def push_snapshot() -> Response:
+    async def push_snapshot() -> Answered:
         Query()
         actor = caller("regulator")
         taken = await desk.fetcher.ask(PushSnapshot(body=await json_body(), actor=actor))
         return document(taken, status=201 if taken.outcome == "accepted" else 200)
 
+    @blueprint.post("/terms")
+    async def push_terms() -> Answered:
+        Query()
+        actor = caller("regulator")
+        taken = await desk.fetcher.ask(PushTerms(body=await json_body(), actor=actor))
+        return document(taken, status=201 if taken.outcome == "accepted" else 200)
+
     @blueprint.post("/datasets/<name>")
-    async def push_dataset(name: str) -> Response:
+    async def push_dataset(name: str) -> Answered:
         Query()
         actor = caller("regulator")
         taken = await desk.fetcher.ask(PushDataset(name=name, body=await raw_body(), actor=actor))
         return document(taken, status=201 if taken.outcome == "accepted" else 200)
 
     @blueprint.post("/datasets/<name>/release")
-    async def release(name: str) -> Response:
+    async def release(name: str) -> Answered:
         Query()
         actor = caller("operator")
         released = await desk.fetcher.ask(ReleaseQuarantine(name=name, actor=actor))
@@ -59,18 +69,18 @@ def routes(desk: Desk) -> Blueprint:
 
     @blueprint.post("/fetch")
     @blueprint.post("/fetch/<source>")
-    async def fetch(source: str | None = None) -> Response:
+    async def fetch(source: str | None = None) -> Answered:
         Query()
         actor = caller("operator")
         fetched = await desk.fetcher.ask(Fetch(source=source, actor=actor))
         return document(fetched)
 
     @blueprint.post("/compile")
-    async def compile_() -> Response:
+    async def compile_() -> Answered:
         Query()
         actor = caller("operator", "approver")
         wanted = read_body(await json_body(), CompileRequest)
-        if wanted.accept_conflicts:
+        if wanted.accept_conflicts and "accept_conflicts" not in desk.config.approvals.required:
             # Corridors whose rules differ are published on an approver's word only.
             caller("approver")
         started = await desk.compiler.ask(
@@ -83,43 +93,38 @@ def routes(desk: Desk) -> Blueprint:
         )
         return document(started, status=202)
 
-    @blueprint.get("/builds/<build_id>")
-    async def build(build_id: str) -> Response:
-        Query()
-        caller("operator", "approver", "auditor")
-        known = await desk.compiler.ask(BuildStatus(build_id=build_id))
-        return document(known)
-
     @blueprint.post("/revoke", defaults={"status": "revoked"})
     @blueprint.post("/reinstate", defaults={"status": "valid"})
-    async def change_status(status: str) -> Response:
+    async def change_status(status: str) -> Answered:
         Query()
         actor = caller("operator")
-        items = read_body(await json_body(), RevokeRequest).items
+        body = read_body(await json_body(), RevokeRequest)
+        items = body.items
         if not 1 <= len(items) <= REVOKE_MAX:
             raise RtgfError(
                 Code.RTGF_VERIFY_BAD_REQUEST, f"name 1 to {REVOKE_MAX} tokens", pointer="/items"
             )
         pairs = tuple((item.token, item.reason) for item in items)
-        changed = await desk.revocation.ask(ChangeStatus(items=pairs, status=status, actor=actor))
+        change = ChangeStatus(items=pairs, status=status, actor=actor, proofs=body.proofs)
+        changed = await desk.revocation.ask(change)
         return document(changed)
 
     @blueprint.post("/log/resume")
-    async def resume() -> Response:
+    async def resume() -> Answered:
         Query()
         actor = caller("approver")
         reason = read_body(await json_body(), ResumeRequest).reason
         await desk.log.ask(ResumeSigning(reason=reason, actor=actor))
-        return document({"resumed": True})
+        return document(ResumedAnswer(resumed=True))
 
     @blueprint.get("/status")
-    async def status() -> Response:
+    async def status() -> Answered:
         Query()
         caller("operator", "approver", "auditor")
         return document(desk.status())
 
     @blueprint.get("/keys")
-    async def keys() -> Response:
+    async def keys() -> Answered:
         Query()
         caller("operator", "approver", "auditor")
         rows = [

@@ -6,68 +6,112 @@ headers, and the golden signals. It has no rules of its own.
 
 from __future__ import annotations
 
-import re
-import uuid
-from typing import cast
+from typing import Any, cast
 
 import structlog
 import trio
 from quart import Response, g, request
+from quart.globals import request_ctx
 from quart_trio import QuartTrio
 from quart_trio.wrappers import TrioRequest
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from rtgf_node.api import (
     admin,
+    approvals,
+    audit_trail,
+    authzen,
+    batch,
+    builds,
     decisions,
+    docs,
     evidence,
+    exchange,
     health,
+    keys,
     log,
     problems,
     registry,
     revocation,
+    stream,
+    terms,
     tiles,
     verify,
+    waivers,
     wellknown,
     witness,
 )
+from rtgf_node.api.answers import PREFLIGHT, always
+from rtgf_node.api.auditing import audit
 from rtgf_node.api.deadlines import AsgiApp
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.door import Door
+from rtgf_node.api.exchange import Answered, Route, finish
+from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
-logger = structlog.get_logger(__name__)
+HOT = (health, registry, revocation, tiles, verify, batch, authzen)
+"""Routes that the fast lane answers too."""
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-"""A correlation id that is safe to log and to send back; any other is replaced."""
+COLD = (
+    wellknown,
+    log,
+    stream,
+    evidence,
+    decisions,
+    waivers,
+    terms,
+    witness,
+    admin,
+    approvals,
+    audit_trail,
+    builds,
+    keys,
+)
+
+
+class App(QuartTrio):
+    """Quart, whose views may return `Answered`."""
+
+    async def make_response(self, result: Any) -> Any:  # noqa: ANN401 - as Quart has it
+        """Return the response of what a view returned."""
+        if isinstance(result, Answered):
+            made = finish(result, method=request.method, headers=exchange.headers())
+            result = _response(made)
+        return await super().make_response(result)
+
+    async def make_default_options_response(self) -> Any:  # noqa: ANN401 - as Quart has it
+        """Say what may be asked here; to a page of another origin, that it may read."""
+        allowed = set(cast("Any", request_ctx).url_adapter.allowed_methods())
+        response = Response("", status=204, headers={"Allow": ", ".join(sorted(allowed))})
+        response.headers.remove("Content-Type")
+        if "GET" in allowed and not request.path.startswith("/admin"):
+            response.headers.update(PREFLIGHT)
+        return response
 
 
 def build_app(desk: Desk) -> AsgiApp:
     """Return the application over `desk`."""
-    app = QuartTrio("rtgf_node", static_folder=None)
+    app = App("rtgf_node", static_folder=None)
     app.request_class = bounded_request(desk.config.http)
     app.config["MAX_CONTENT_LENGTH"] = None  # the request class sets it by path
     app.config["RESPONSE_TIMEOUT"] = desk.config.http.send_timeout_seconds
     app.config["BODY_TIMEOUT"] = desk.config.http.request_timeout_seconds
     app.url_map.strict_slashes = True
-    for module in (
-        wellknown,
-        registry,
-        log,
-        tiles,
-        revocation,
-        evidence,
-        verify,
-        decisions,
-        witness,
-        health,
-        admin,
-    ):
+    app.register_blueprint(exchange.blueprint("hot", hot_routes(desk)))
+    for module in COLD:
         app.register_blueprint(module.routes(desk))
-    app.register_blueprint(problems.routes())
+    app.register_blueprint(docs.routes(desk.config.node.public_url))
     _before_and_after(app, desk)
+    audit(app, desk)
     _failures(app, desk)
     return cast("AsgiApp", app)
+
+
+def hot_routes(desk: Desk) -> list[Route]:
+    """Return the routes that both lanes answer."""
+    return [route for module in HOT for route in module.routes(desk)]
 
 
 def bounded_request(config: HttpConfig) -> type[TrioRequest]:
@@ -86,68 +130,75 @@ def bounded_request(config: HttpConfig) -> type[TrioRequest]:
 
 
 def _before_and_after(app: QuartTrio, desk: Desk) -> None:
+    figures, door = desk.metrics.answers, Door(desk.access, desk.limits)
+
     @app.before_request
     async def admit() -> None:
-        given = request.headers.get("X-Request-ID", "")
-        g.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        given = exchange.headers()
+        g.request_id = exchange.request_id(given)
         g.started = trio.current_time()
-        desk.metrics.http_in_flight.inc()
+        figures.in_flight.inc()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        state = request.scope.get("state", {})
         try:
-            desk.limits.admit(desk.access.caller(request.scope), at=trio.current_time())
-        except RtgfError:
-            desk.metrics.verify_rate_limit.inc()
+            g.identity = door.admit(
+                state.get("client"),
+                str(state.get("address", "")),
+                given.get("authorization"),
+                path=request.path,
+                at=g.started,
+            ).identity
+        except RateLimitedError:
+            figures.rate_limited()
             raise
 
     @app.after_request
-    async def finish(response: Response) -> Response:
+    async def done(response: Response) -> Response:
         if "request_id" in g:
             response.headers["X-Request-ID"] = g.request_id
-            desk.metrics.http_in_flight.dec()
             route = request.url_rule.rule if request.url_rule is not None else "none"
-            desk.metrics.http_done(
-                route, request.method, response.status_code, trio.current_time() - g.started
-            )
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        response.headers["X-Content-Type-Options"] = "nosniff"
+            seconds = trio.current_time() - g.started
+            figures.answered(route, request.method, response.status_code, seconds)
+        response.headers.update(always(request.method, request.path))
         return response
+
+    @app.teardown_request
+    async def over(_: BaseException | None) -> None:
+        # Also when the client has left, or it took too long.
+        if "request_id" in g:
+            figures.in_flight.dec()
 
 
 def _failures(app: QuartTrio, desk: Desk) -> None:
+    def problem(error: RtgfError) -> Response:
+        url = desk.config.node.public_url
+        return _response(problems.answered(error, g.get("request_id", ""), url))
+
     @app.errorhandler(RtgfError)
     async def refused(error: RtgfError) -> Response:
-        return _problem(error, desk)
+        return problem(error)
 
     @app.errorhandler(HTTPException)
     async def standard(error: HTTPException) -> Response:
         if isinstance(error, MethodNotAllowed):
             allow = ", ".join(sorted(error.valid_methods or ()))
-            failure = RtgfError(Code.RTGF_METHOD_NOT_ALLOWED, f"allowed here: {allow}")
-            response = _problem(failure, desk)
+            response = problem(RtgfError(Code.RTGF_METHOD_NOT_ALLOWED, f"allowed here: {allow}"))
             response.headers["Allow"] = allow
             return response
         if isinstance(error, RequestEntityTooLarge):
-            return _problem(RtgfError(Code.RTGF_BODY_TOO_LARGE, "send a smaller body"), desk)
+            return problem(RtgfError(Code.RTGF_BODY_TOO_LARGE, "send a smaller body"))
         if error.code == 404:
-            return _problem(RtgfError(Code.RTGF_NOT_FOUND, "there is nothing at this path"), desk)
-        return _problem(RtgfError(Code.RTGF_BAD_REQUEST, "the request cannot be read"), desk)
+            return problem(RtgfError(Code.RTGF_NOT_FOUND, "there is nothing at this path"))
+        return problem(RtgfError(Code.RTGF_BAD_REQUEST, "the request cannot be read"))
 
     @app.errorhandler(Exception)
     async def bug(error: Exception) -> Response:
-        logger.error("request_failed", exc_info=error, path=request.path)
-        return _problem(
-            RtgfError(Code.RTGF_VERIFY_INTERNAL, "an internal error; it is logged"), desk
-        )
+        return problem(problems.bug(error, request.path, g.get("request_id", "")))
 
 
-def _problem(error: RtgfError, desk: Desk) -> Response:
-    instance = g.get("request_id", "")
-    body, headers = problems.render(
-        error, instance=instance, public_url=desk.config.node.public_url
-    )
-    return Response(
-        body,
-        status=problems.status_of(error.code),
-        headers=headers,
-        content_type="application/problem+json",
-    )
+def _response(answered: Answered) -> Response:
+    response = Response(answered.body, status=answered.status)
+    if "Content-Type" not in answered.headers:
+        response.headers.remove("Content-Type")
+    response.headers.update(answered.headers)
+    return response

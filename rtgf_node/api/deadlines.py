@@ -81,7 +81,7 @@ class Deadlines:
                 Code.RTGF_REQUEST_TIMEOUT, f"the body did not arrive within {seconds:g} s"
             )
         else:
-            error = RtgfError(Code.RTGF_UNAVAILABLE, f"no answer within {seconds:g} s; try again")
+            error = problems.late(seconds)
         request_id = str(uuid.uuid4())
         log.warning("request_timed_out", request_id=request_id, code=error.code.name)
         body, headers = problems.render(error, instance=request_id, public_url=self._public_url)

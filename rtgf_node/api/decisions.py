@@ -5,11 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import trio
-from quart import Blueprint, Response, request
+from quart import request
 
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered
 from rtgf_node.api.parameters import Query
+from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.api.proofs import bundle_of
 from rtgf_node.api.verify import json_body
 from rtgf_node.core import decision
@@ -17,6 +19,7 @@ from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.decision_store import MAX_PAGE
+from rtgf_node.wire_about import RestartedAnswer
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 
 PAGE = 100
@@ -26,13 +29,13 @@ MAX_DIGITS = 16
 """Of a number in a path: none that canonical JSON can say is longer."""
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> PrivilegedViews:
     """Return the routes."""
-    blueprint = Blueprint("decisions", __name__, url_prefix="/admin/decisions")
+    blueprint = PrivilegedViews("decisions", __name__, desk, url_prefix="/admin/decisions")
     reader, roots = desk.decisions.reader, desk.store.decision_roots
 
     @blueprint.get("")
-    async def page() -> Response:
+    async def page() -> Answered:
         query = Query("since", "limit", "request_id")
         desk.access.require(request.scope, "operator", "auditor")
         since = query.whole("since", default=0)
@@ -55,7 +58,7 @@ def routes(desk: Desk) -> Blueprint:
         )
 
     @blueprint.get("/<seq>/proof")
-    async def proof(seq: str) -> Response:
+    async def proof(seq: str) -> Answered:
         Query()
         desk.access.require(request.scope, "operator", "auditor")
         number = int(seq) if seq.isascii() and seq.isdigit() and len(seq) <= MAX_DIGITS else -1
@@ -79,11 +82,11 @@ def routes(desk: Desk) -> Blueprint:
         )
 
     @blueprint.post("/restart")
-    async def restart() -> Response:
+    async def restart() -> Answered:
         Query()
         actor = desk.access.require(request.scope, "approver")
         reason = read_body(await json_body(), DecisionRestartRequest).reason
         kept = await desk.decisions.restart(reason, actor=actor)
-        return document({"restarted": True, "kept": kept})
+        return document(RestartedAnswer(restarted=True, kept=kept))
 
     return blueprint

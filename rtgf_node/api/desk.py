@@ -10,8 +10,14 @@ from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.api.access import Access
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
+from rtgf_node.api.once import KeptAnswers
+from rtgf_node.core.authzen import Rules
 from rtgf_node.core.clock import Clock
+from rtgf_node.core.keys import Signer
+from rtgf_node.core.policy.receipts import PinnedVerifiers
+from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
+from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
@@ -28,10 +34,18 @@ class Desk(NamedTuple):
     limits: RateLimits
     store: Store
     verifier: VerifierActor
+    proof_verifiers: PinnedVerifiers
+    access_rules: Rules
     fetcher: Mailbox
     compiler: Mailbox
+    approvals: Mailbox
+    registry: Mailbox
+    trail: AuditTrail
     revocation: Mailbox
     log: Mailbox
+    news: RevocationNews
+    receipts: Signer
+    kept: KeptAnswers
     witness: Mailbox | None
     witness_key: str | None
     heads: ShownHeads

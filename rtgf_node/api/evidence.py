@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import trio
-from quart import Blueprint, Response
 
 from rtgf_node.actors.messages import StatusList
 from rtgf_node.api.answers import ready
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Views
 from rtgf_node.api.parameters import Query
 from rtgf_node.core import evidence, tokens, tree_head
 from rtgf_node.core.canonical_json import parse_object
@@ -26,13 +26,13 @@ HEAD_PAUSE_SECONDS = 0.05
 """A head follows a revocation within milliseconds; a node that may not sign never gets one."""
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> Views:
     """Return the routes."""
-    blueprint = Blueprint("evidence", __name__)
+    blueprint = Views("evidence", __name__)
     store = desk.store
 
     @blueprint.get("/evidence/<reference>")
-    async def of_token(reference: str) -> Response:
+    async def of_token(reference: str) -> Answered:
         Query()
         issued = store.registry.find(reference)
         if issued is None:
@@ -99,6 +99,7 @@ def gather(store: Store, issued: Issued, *, head: TreeHead, jwt: str) -> Evidenc
         issue=entry(issued.leaf_index),
         build=entry(build.leaf_index if build is not None else None),
         snapshots=[entry(index) for index in _snapshots(store, token)],
+        terms=[entry(index) for index in _terms(store, token)],
         datasets=[entry(index) for index in _datasets(store, token)],
         anchor=[node.hex() for node in log.consistency_proof(anchor, size)],
         revocations=[entry(row.leaf_index) for row in own],
@@ -109,7 +110,10 @@ def gather(store: Store, issued: Issued, *, head: TreeHead, jwt: str) -> Evidenc
 
 
 def _snapshots(store: Store, token: Token) -> list[int | None]:
-    """Return where the log took in the snapshots of a token's rules: its own, or its parents'."""
+    """Return where the log took in the snapshots of a token's rules: its own, or its parents'.
+
+    An RRMT's rules are its terms.
+    """
     hashes: set[str] = set()
     waiting = [token]
     while waiting:
@@ -120,7 +124,16 @@ def _snapshots(store: Store, token: Token) -> list[int | None]:
             held = store.registry.token(parent)
             if held is not None:
                 waiting.append(tokens.parse(held.token.body))
-    rows = [store.intake.snapshot_by_digest(digest) for digest in sorted(hashes)]
+    rows = [
+        store.intake.snapshot_by_digest(digest) or store.terms.by_digest(digest)
+        for digest in sorted(hashes)
+    ]
+    return [None if row is None else row.leaf_index for row in rows]
+
+
+def _terms(store: Store, token: Token) -> list[int | None]:
+    """Return where the log took in the terms of a token and of the CORT below it."""
+    rows = [store.terms.document(terms_id) for terms_id in evidence.terms_of(token)]
     return [None if row is None else row.leaf_index for row in rows]
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from rtgf_node.core import cosignature, tree_head
 from rtgf_node.core.canonical_json import parse
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.errors import Code, RtgfError
@@ -33,13 +34,26 @@ class ShownHeads:
         self._quorum = policy.quorum
         self._closed = mode == "closed"
 
-    def newest(self) -> TreeHead:
+    def newest(self, tree_size: int = MAX_TREE_SIZE) -> TreeHead:
         """Return the head to show; its checkpoint carries the cosignatures that there are.
 
+        Args:
+          tree_size: the newest head of at most so many entries is meant.
+
         Raises:
-          RtgfError: RTGF_UNAVAILABLE before the first such head.
+          RtgfError: RTGF_UNAVAILABLE before the first such head; RTGF_TXP_PROOF_NOT_FOUND if every
+            head that is kept has more than `tree_size` entries.
         """
-        held = self._newest()
+        held = self._newest(tree_size)
+        if held is None and tree_size < MAX_TREE_SIZE:
+            raise RtgfError(
+                Code.RTGF_TXP_PROOF_NOT_FOUND, f"no head of at most {tree_size} entries is shown"
+            )
+        if held is None:
+            due = (
+                f"has the cosignatures of {self._quorum} witnesses" if self._closed else "is signed"
+            )
+            raise RtgfError(Code.RTGF_UNAVAILABLE, f"no tree head {due} yet; try again")
         head = tree_head.from_document(parse(held.document))
         if not self._keys:
             return head
@@ -50,18 +64,31 @@ class ShownHeads:
         ]
         return msgspec.structs.replace(head, checkpoint=cosignature.attach(head.checkpoint, lines))
 
-    def _newest(self) -> Head:
+    def exactly(self, tree_size: int) -> TreeHead:
+        """Return the head of just so many entries.
+
+        Raises:
+          RtgfError: RTGF_TXP_PROOF_NOT_FOUND if none is kept, with the sizes next to it.
+        """
+        head = self.newest(tree_size)
+        if head.tree_size != tree_size:
+            above = None if self._closed else self._store.log.head_at(tree_size)
+            after = f" and {above.tree_size}" if above is not None else ""
+            raise RtgfError(
+                Code.RTGF_TXP_PROOF_NOT_FOUND,
+                f"no head of {tree_size} entries is shown; the nearest: {head.tree_size}{after}",
+                pointer="?at",
+            )
+        return head
+
+    def settled(self, head: TreeHead) -> bool:
+        """Say whether a head is shown the same for ever: no signature will be put in or added."""
+        newest = self._store.log.latest_head()
+        return not self._keys and newest is not None and head.tree_size < newest.tree_size
+
+    def _newest(self, tree_size: int) -> Head | None:
         log = self._store.log
         if not self._closed:
-            newest = log.latest_head()
-            if newest is None:
-                raise RtgfError(Code.RTGF_UNAVAILABLE, "no tree head is signed yet; try again")
-            return newest
-        size = self._store.witness.newest_agreed(self._keys, self._quorum)
-        agreed = log.head_at(size) if size is not None else None
-        if agreed is None:
-            raise RtgfError(
-                Code.RTGF_UNAVAILABLE,
-                f"no tree head has the cosignatures of {self._quorum} witnesses yet; try again",
-            )
-        return agreed
+            return log.head_within(tree_size)
+        size = self._store.witness.newest_agreed(self._keys, self._quorum, most=tree_size)
+        return log.head_at(size) if size is not None else None

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
-
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Asked, Route
 from rtgf_node.api.parameters import Query
+from rtgf_node.wire_about import AliveAnswer
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> list[Route]:
     """Return the routes."""
-    blueprint = Blueprint("health", __name__)
 
-    @blueprint.get("/healthz")
-    async def healthz() -> Response:
-        Query()
-        return document({"status": "alive"})
+    def healthz(asked: Asked) -> Answered:
+        Query(of=asked.query)
+        return document(AliveAnswer("alive"))
 
-    @blueprint.get("/readyz")
-    async def readyz() -> Response:
-        Query()
+    def readyz(asked: Asked) -> Answered:
+        Query(of=asked.query)
         readiness = desk.readiness()
         return document(readiness, status=503 if readiness.state == "not_ready" else 200)
 
-    return blueprint
+    return [Route("GET", "/healthz", healthz), Route("GET", "/readyz", readyz)]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import OrderedDict
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
 
 from rtgf_node.api.access import Caller
 from rtgf_node.errors import Code, RtgfError
@@ -16,6 +17,9 @@ from rtgf_node.settings import LimitsConfig
 
 IPV6_PREFIX: Final = 64
 """Bits. One subscriber holds at least a /64, so single addresses of it are not single clients."""
+
+RouteClass: TypeAlias = Literal["reads", "verify", "admin"]
+"""What a request is for. Each has its own bucket: a flood of one leaves the others alone."""
 
 MAX_RETRY_AFTER_SECONDS: Final = 3600
 """Nobody is told to stay away for longer than this."""
@@ -67,6 +71,12 @@ class TokenBuckets:
             raise RateLimitedError(min(max(wait, 1), MAX_RETRY_AFTER_SECONDS))
         self._remember(client, left - cost, now)
 
+    def owe(self, client: str, *, now: float, cost: int) -> None:
+        """Take `cost` from the client's bucket even if it does not hold so much: a debt."""
+        left, since = self._buckets.get(client, (float(self._burst), now))
+        left = min(float(self._burst), left + max(0.0, now - since) * self._per_second)
+        self._remember(client, left - cost, now)
+
     def _remember(self, client: str, left: float, now: float) -> None:
         self._buckets[client] = (left, now)
         self._buckets.move_to_end(client)
@@ -76,32 +86,61 @@ class TokenBuckets:
 
 
 class RateLimits:
-    """The limits of the configuration: by identity with a certificate, else by address."""
+    """The limits of the configuration: of each route class by identity, else by address."""
 
     def __init__(self, config: LimitsConfig) -> None:
-        self._public = TokenBuckets(
-            per_second=config.public_per_second,
-            burst=config.public_burst,
-            max_clients=config.max_clients,
-        )
-        self._partners = TokenBuckets(
-            per_second=config.partner_per_second,
-            burst=config.partner_burst,
-            max_clients=config.max_clients,
-        )
+        def buckets(per_second: float, burst: int) -> TokenBuckets:
+            return TokenBuckets(per_second=per_second, burst=burst, max_clients=config.max_clients)
 
-    def admit(self, caller: Caller, *, at: float, cost: int = 1) -> None:
-        """Take `cost` from the caller's bucket.
+        public = (config.public_per_second, config.public_burst)
+        partner = (config.partner_per_second, config.partner_burst)
+        admin = buckets(config.admin_per_second, config.admin_burst)
+        self._public: dict[RouteClass, TokenBuckets] = {
+            "reads": buckets(*public),
+            "verify": buckets(
+                config.verify_public_per_second or public[0],
+                config.verify_public_burst or public[1],
+            ),
+            "admin": admin,
+        }
+        self._named: dict[RouteClass, TokenBuckets] = {
+            "reads": buckets(*partner),
+            "verify": buckets(
+                config.verify_partner_per_second or partner[0],
+                config.verify_partner_burst or partner[1],
+            ),
+            "admin": admin,
+        }
+
+    def admit(
+        self, caller: Caller, *, at: float, cost: int = 1, route: RouteClass = "reads"
+    ) -> None:
+        """Take `cost` from the caller's bucket of this class of routes.
 
         Raises:
           RateLimitedError: RTGF_VERIFY_RATE_LIMIT, with the seconds to wait.
         """
         if caller.identity is not None:
-            self._partners.take(caller.identity, now=at, cost=cost)
+            self._named[route].take(caller.identity, now=at, cost=cost)
         else:
-            self._public.take(client_network(caller.address), now=at, cost=cost)
+            self._public[route].take(client_network(caller.address), now=at, cost=cost)
+
+    def owe(self, caller: Caller, *, at: float, cost: int, route: RouteClass) -> None:
+        """Count what an admitted request turned out to cost; later ones wait for it."""
+        if caller.identity is not None:
+            self._named[route].owe(caller.identity, now=at, cost=cost)
+        else:
+            self._public[route].owe(client_network(caller.address), now=at, cost=cost)
 
 
+def route_class(path: str) -> RouteClass:
+    """Return which limits a path counts against."""
+    if path.startswith("/admin"):
+        return "admin"
+    return "verify" if path.startswith(("/verify", "/evaluate", "/access/")) else "reads"
+
+
+@lru_cache(maxsize=4096)
 def client_network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
 

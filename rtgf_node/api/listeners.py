@@ -1,9 +1,8 @@
 """The socket side of HTTP: TLS 1.3, who the client is, and what one connection may cost.
 
-Hypercorn speaks HTTP on each connection; its own accept loop would hide the client's certificate,
-so this one takes its place and hands each connection to `TCPServer` (an inner part of Hypercorn,
-which is why its version is pinned). The application finds in `scope["state"]` the `client`, the SAN
-URI of the verified certificate or None, and the `address`.
+The fast lane (`lane.py`) reads HTTP/1.1 and answers what it can; HTTP/2, and the requests that the
+lane leaves, are for who stands behind it (`behind.py`). Hypercorn's own accept loop would hide the
+client's certificate, so this one takes its place.
 
 A client that fails its handshake, sends or reads slowly, or breaks the protocol costs its own
 connection and nothing else. Every state of a connection has its limit: handshake, the head of a
@@ -12,27 +11,27 @@ request (also the time between two), the request until its answer starts, each p
 
 from __future__ import annotations
 
-import logging
+import select
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import structlog
 import trio
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState
-from hypercorn.utils import wrap_app
 
 from rtgf_node import pki
+from rtgf_node.api import admin_socket, bearer
+from rtgf_node.api.behind import Behind, Framework
 from rtgf_node.api.connection import Connection, TlsConnection
-from rtgf_node.api.deadlines import AsgiApp, Deadlines
+from rtgf_node.api.deadlines import AsgiApp
+from rtgf_node.api.exchange import Handler
+from rtgf_node.api.lane import Hot, Lane, Turn
 from rtgf_node.api.limits import client_network
+from rtgf_node.api.one_request import OneRequest
 from rtgf_node.config import host_and_port
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
@@ -42,8 +41,11 @@ log = structlog.get_logger(__name__)
 ALPN: Final = ("aarp/1", "h2", "http/1.1")
 """What is spoken (RFC 7301), best first; `aarp/1` is framed as HTTP/1.1."""
 
-MAX_REQUESTS_PER_CONNECTION: Final = 1_000_000
-"""A partner may keep one connection for days; rates are limited elsewhere."""
+EXPIRE_SHARE: Final = 0.1
+"""Of the keep-alive time: so much longer a silent connection may live."""
+
+MAX_TURNS: Final = 64
+"""Connections that have their turn before other tasks have theirs."""
 
 
 class Bound(NamedTuple):
@@ -99,12 +101,26 @@ class ServerTls:
         return context
 
 
+class NothingHot:
+    """Leaves every request to the application."""
+
+    def find(self, method: str, path: str) -> Handler | None:
+        """Return None."""
+
+    def refused(self, status: int) -> None:
+        """Hear of a request that could not be read."""
+
+
+NOTHING_HOT: Final = NothingHot()
+
+
 async def serve(
-    app: AsgiApp,
+    app: AsgiApp | Behind,
     config: HttpConfig,
     *,
     tls: ServerTls | None,
-    bind: str,
+    bind: str | list[trio.SocketListener],
+    hot: Hot = NOTHING_HOT,
     public_url: str = "",
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -114,25 +130,32 @@ async def serve(
     `config.shutdown_seconds` to finish, then their connections are cut.
 
     Args:
-      app: an ASGI application; it gets `http` scopes only, and no lifespan.
+      app: an ASGI application; it gets `http` scopes only, and no lifespan. Or whoever else is to
+        stand behind the lane.
       config: the limits.
       tls: read anew for each connection, so a `reload` counts at once.
-      bind: `host:port`.
+      bind: `host:port`, or what listens already.
+      hot: the handlers of the fast lane.
       public_url: where the node's error pages are.
       task_status: `started` is told where the listener really is.
 
     Raises:
       RtgfError: RTGF_CONFIG_INVALID if it cannot listen there.
     """
-    listeners = await _open(bind)
-    server = _Server(app, config, tls, public_url)
-    host, port = listeners[0].socket.getsockname()[:2]
-    async with trio.open_nursery() as connections:
-        try:
-            task_status.started(Bound(host, port))
-            await trio.serve_listeners(server.handle, listeners, handler_nursery=connections)
-        finally:
-            await server.drain()
+    listeners = await _open(bind) if isinstance(bind, str) else bind
+    behind = app if isinstance(app, Behind) else Framework(app, config, public_url)
+    server = _Server(behind, config, tls, hot, public_url)
+    name = listeners[0].socket.getsockname()
+    bound = Bound(name, 0) if isinstance(name, str) else Bound(*name[:2])
+    with closing(server):
+        async with trio.open_nursery() as connections:
+            try:
+                connections.start_soon(server.watch, connections)
+                connections.start_soon(server.expire)
+                task_status.started(bound)
+                await trio.serve_listeners(server.handle, listeners, handler_nursery=connections)
+            finally:
+                await server.drain()
 
 
 async def _open(bind: str) -> list[trio.SocketListener]:
@@ -152,94 +175,217 @@ async def _open(bind: str) -> list[trio.SocketListener]:
 
 
 class _Server:
-    """What the connections of one listener share."""
+    """What the connections of one listener share.
+
+    A connection at rest has no task: one task watches all of them (`watch`).
+    """
 
     def __init__(
-        self, app: AsgiApp, config: HttpConfig, tls: ServerTls | None, public_url: str
+        self,
+        behind: Behind,
+        config: HttpConfig,
+        tls: ServerTls | None,
+        hot: Hot,
+        public_url: str,
     ) -> None:
         self._config = config
         self._tls = tls
-        guarded = Deadlines(app, config, public_url)
-        self._app = wrap_app(cast("Any", guarded), 0, "asgi")
-        self._hypercorn = _hypercorn_config(config)
-        self._context = WorkerContext(None)
+        self._hot = hot
+        self._public_url = public_url
+        self._behind = behind
+        self._is_ending = False
         self._open: Counter[str] = Counter()
         self._scopes: set[trio.CancelScope] = set()
+        self._busy: set[Lane] = set()
+        self._at_rest: dict[int, Lane] = {}
+        self._ready = select.epoll()
+
+    async def watch(self, connections: trio.Nursery) -> None:
+        """Give every connection at rest its turn when its client speaks; until cancelled.
+
+        Args:
+          connections: where what takes time is done.
+        """
+        while True:
+            await trio.lowlevel.wait_readable(self._ready.fileno())
+            turns = 0
+            # While these were served others have spoken: going round once more is cheaper than
+            # going through the scheduler.
+            while turns < MAX_TURNS and (spoken := self._ready.poll(0, MAX_TURNS)):
+                turns += len(spoken)
+                for descriptor, _ in spoken:
+                    self._take_turn(self._at_rest[descriptor], connections)
+
+    def _take_turn(self, lane: Lane, connections: trio.Nursery) -> None:
+        try:
+            turn = lane.take_turn()
+        except Exception:
+            log.exception("connection_failed")
+            turn = Turn.GONE
+        if turn is Turn.AT_REST:
+            return
+        self._wake(lane)
+        if turn is Turn.BUSY:
+            connections.start_soon(self._go_on, lane)
+        else:
+            self._end(lane.connection, lane.address)
+
+    async def expire(self) -> None:
+        """End connections that are silent for too long, until cancelled.
+
+        One task looks after all of them: a timer for each request would cost more than reading it.
+        """
+        seconds = self._config.keep_alive_seconds * EXPIRE_SHARE
+        while True:
+            await trio.sleep(seconds)
+            now = trio.current_time()
+            for lane in [lane for lane in self._at_rest.values() if now > lane.due]:
+                self._wake(lane)
+                self._end(lane.connection, lane.address)
 
     async def drain(self) -> None:
         """Let idle connections go, and give the others a deadline."""
-        await self._context.terminated.set()
+        self._is_ending = True
+        await self._behind.retire()
+        for lane in [*self._at_rest.values()]:
+            self._wake(lane)
+            self._end(lane.connection, lane.address)
+        for lane in self._busy:
+            lane.retiring = True
         deadline = trio.current_time() + self._config.shutdown_seconds
         for scope in self._scopes:
             scope.deadline = min(scope.deadline, deadline)
 
+    def close(self) -> None:
+        """Let go of what the listener holds of the system."""
+        self._ready.close()
+
     async def handle(self, transport: trio.SocketStream) -> None:
-        """Serve one connection to its end. Raises nothing but a cancellation."""
+        """Open one connection, and serve it until it rests. Raises nothing but a cancellation."""
         try:
             transport.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            address = transport.socket.getpeername()[0]
+            is_unix = transport.socket.family == socket.AF_UNIX
+            address = "unix" if is_unix else transport.socket.getpeername()[0]
         except OSError:
             return  # gone before we looked
-        with self._counted(address) as admitted, trio.CancelScope() as scope:
-            if not admitted:
-                return
+        self._open[client_network(address)] += 1
+        lane: Lane | None = None
+        connection: Connection | None = None
+        try:
+            if self._has_room(address):
+                connection = self._opened(transport)
+                lane = await self._meet(connection, address)
+        except (OSError, trio.BrokenResourceError, trio.TooSlowError):
+            pass
+        except Exception:
+            log.exception("connection_failed")
+        finally:
+            if lane is None:
+                self._end(connection, address)
+        if lane is not None:
+            self._rest(lane)
+
+    def _has_room(self, address: str) -> bool:
+        return (
+            self._open[client_network(address)] <= self._config.max_connections_per_address
+            and self._open.total() <= self._config.max_connections
+        )
+
+    def _opened(self, transport: trio.SocketStream) -> Connection:
+        """Take over the socket: from here on it is the connection's alone.
+
+        Raises:
+          OSError: the client is gone already.
+        """
+        sock = socket.socket(fileno=transport.socket.detach())
+        sock.setblocking(False)
+        patience = self._config.send_timeout_seconds
+        if self._tls is None:
+            return Connection(sock, patience)
+        return TlsConnection(sock, self._tls.context, patience)
+
+    async def _meet(self, connection: Connection, address: str) -> Lane | None:
+        """Find out who is there and what is spoken; HTTP/2 is served to its end.
+
+        Raises:
+          trio.BrokenResourceError, trio.TooSlowError: the handshake failed.
+        """
+        client: str | None = None
+        is_http2 = False
+        if isinstance(connection, TlsConnection):
+            with trio.fail_after(self._config.handshake_timeout_seconds):
+                await connection.do_handshake()
+            client = _identity(connection.certificate())
+            is_http2 = connection.selected_alpn_protocol() == "h2"
+        elif connection.socket.family == socket.AF_UNIX:
+            client = admin_socket.identity(connection.socket)
+
+        async def whole() -> None:
+            await self._behind.whole(connection, client=client, address=address)
+
+        async def one(request: OneRequest) -> None:
+            await self._behind.one(request, client=client, address=address)
+
+        if is_http2:
+            with self._drainable():
+                await whole()
+            return None
+        return Lane(
+            connection,
+            config=self._config,
+            hot=self._hot,
+            pass_on=one,
+            pass_all=whole,
+            client=client,
+            address=address,
+            public_url=self._public_url,
+        )
+
+    async def _go_on(self, lane: Lane) -> None:
+        """Do what takes a connection some time. Raises nothing but a cancellation."""
+        turn = Turn.GONE
+        self._busy.add(lane)
+        try:
+            with self._drainable():
+                turn = await lane.go_on()
+        finally:
+            self._busy.discard(lane)
+            if turn is Turn.AT_REST and not self._is_ending:
+                self._rest(lane)
+            else:
+                self._end(lane.connection, lane.address)
+
+    @contextmanager
+    def _drainable(self) -> Iterator[None]:
+        """Shield what is in hand from a stop of the listener, until `drain` ends it."""
+        with trio.CancelScope(shield=True) as scope:
             self._scopes.add(scope)
             try:
-                await self._speak(transport, address, scope)
+                yield
             except Exception:
                 # A client made Hypercorn or its protocol library fail. It is a bug there, or in
                 # our use of it, and no reason to stop serving everybody else.
-                log.exception("connection_failed", address=address)
+                log.exception("connection_failed")
             finally:
                 self._scopes.discard(scope)
 
-    async def _speak(
-        self, transport: trio.SocketStream, address: str, scope: trio.CancelScope
-    ) -> None:
-        identity: str | None = None
-        connection: Connection
-        if self._tls is None:
-            connection = Connection(transport, transport, self._config.send_timeout_seconds)
-        else:
-            stream = trio.SSLStream(
-                transport, self._tls.context, server_side=True, https_compatible=True
-            )
-            try:
-                with trio.fail_after(self._config.handshake_timeout_seconds):
-                    await stream.do_handshake()
-            except (trio.BrokenResourceError, trio.TooSlowError):
-                return
-            identity = _identity(stream.getpeercert(binary_form=True))
-            connection = TlsConnection(stream, transport, self._config.send_timeout_seconds)
-        # From here on a stop of the listener waits for the requests in hand (`drain`).
-        scope.shield = True
-        state = ConnectionState({"client": identity, "address": address})
-        served = cast("Any", connection)
-        await _Http(self._app, self._hypercorn, self._context, cast("Any", state), served).run()
+    def _rest(self, lane: Lane) -> None:
+        descriptor = lane.connection.socket.fileno()
+        self._at_rest[descriptor] = lane
+        self._ready.register(descriptor, select.EPOLLIN)
 
-    @contextmanager
-    def _counted(self, address: str) -> Iterator[bool]:
-        """Count the connection while it is open; say whether there was room for it."""
+    def _wake(self, lane: Lane) -> None:
+        descriptor = lane.connection.socket.fileno()
+        del self._at_rest[descriptor]
+        self._ready.unregister(descriptor)
+
+    def _end(self, connection: Connection | None, address: str) -> None:
+        if connection is not None:
+            connection.close()
         client = client_network(address)
-        self._open[client] += 1
-        try:
-            yield (
-                self._open[client] <= self._config.max_connections_per_address
-                and self._open.total() <= self._config.max_connections
-            )
-        finally:
-            self._open[client] -= 1
-            if not self._open[client]:
-                del self._open[client]
-
-
-class _Http(TCPServer):
-    """Hypercorn's server for one connection, ended when the client has gone."""
-
-    async def _read_data(self) -> None:
-        await super()._read_data()
-        # Else it would wait out the keep-alive time, and count against its client's limit.
-        await self.idle_task.stop()
+        self._open[client] -= 1
+        if not self._open[client]:
+            del self._open[client]
 
 
 def _identity(der: bytes | None) -> str | None:
@@ -247,23 +393,8 @@ def _identity(der: bytes | None) -> str | None:
     if der is None:
         return None
     try:
-        return pki.identity(der)
+        named = pki.identity(der)
     except RtgfError:
         return None
-
-
-def _hypercorn_config(config: HttpConfig) -> HypercornConfig:
-    hypercorn = HypercornConfig()
-    hypercorn.accesslog = None
-    hypercorn.errorlog = logging.getLogger("hypercorn.error")
-    hypercorn.include_server_header = False
-    hypercorn.h11_max_incomplete_size = config.max_header_bytes
-    hypercorn.h2_max_header_list_size = config.max_header_bytes
-    hypercorn.h2_max_concurrent_streams = config.max_streams_per_connection
-    hypercorn.keep_alive_max_requests = MAX_REQUESTS_PER_CONNECTION
-    # Runs from the last answer, or the first byte, until the head of the next request is whole.
-    hypercorn.keep_alive_timeout = config.keep_alive_seconds
-    # Off: it would cut a client that silently waits for a long answer or follows a stream. What it
-    # would guard against, `Deadlines` and the keep-alive limit do.
-    hypercorn.read_timeout = None
-    return hypercorn
+    # Those that the kernel or an issuer of bearer tokens gives are not for certificates.
+    return None if named.startswith((admin_socket.PREFIX, bearer.PREFIX)) else named

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import trio
-from quart import Blueprint, Response
 
-from rtgf_node.api.answers import document, ready
+from rtgf_node.api.answers import document, kept, ready
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Views
 from rtgf_node.api.parameters import Query
 from rtgf_node.api.proofs import bundle_of
+from rtgf_node.api.tiles import HEAD_MAX_AGE
 from rtgf_node.core import tlog_proof, tree_head
 from rtgf_node.core.canonical_json import parse
+from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.wire import ConsistencyProof, LogEntry, LogPage
-
-HEAD_MAX_AGE = 1
-"""Seconds a cache may hold the newest head: it changes with every batch."""
 
 TEXT_FORM = "tlog-proof"
 """What `?format=` asks for to have a proof as a C2SP tlog-proof file."""
@@ -26,51 +25,48 @@ PAGE_BYTES_MAX = 4 << 20
 """A page ends early at this many bytes of entries, so that one answer stays small."""
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> Views:
     """Return the routes."""
-    blueprint = Blueprint("log", __name__)
+    blueprint = Views("log", __name__)
     log = desk.store.log
 
     def head() -> TreeHead:
         return desk.heads.newest()
 
     @blueprint.get("/roots/latest")
-    async def latest() -> Response:
-        Query()
-        return document(tree_head.to_document(head()), max_age=HEAD_MAX_AGE)
-
-    @blueprint.get("/checkpoint")
-    async def checkpoint() -> Response:
-        Query()
-        return ready(
-            head().checkpoint.encode(),
-            cache=f"public, max-age={HEAD_MAX_AGE}",
-            content_type="text/plain; charset=utf-8",
-        )
+    async def latest() -> Answered:
+        as_of = Query("at").as_of(log, now=desk.clock.now())
+        found = desk.heads.newest(as_of.tree_size)
+        settled = as_of.settled and desk.heads.settled(found)
+        return document(tree_head.to_document(found), max_age=HEAD_MAX_AGE, settled=settled)
 
     @blueprint.get("/proofs/<event_id>")
-    async def proof(event_id: str) -> Response:
-        query = Query("from", "format")
+    async def proof(event_id: str) -> Answered:
+        query = Query("from", "format", "at")
         start, form = query.whole("from", default=0), query.text("format")
         if form not in {None, "json", TEXT_FORM}:
             raise RtgfError(
                 Code.RTGF_BAD_REQUEST, f"format is json or {TEXT_FORM}", pointer="?format"
             )
+        as_of = query.as_of(log, now=desk.clock.now())
+        heads, size = desk.heads, as_of.tree_size
+        under = heads.exactly(size) if as_of.by_size else heads.newest(size)
+        settled = as_of.settled and heads.settled(under)
         started = trio.current_time()
-        bundle = bundle_of(log, event_id, head=head(), start=start)
+        bundle = bundle_of(log, event_id, head=under, start=start, earlier=size < MAX_TREE_SIZE)
         desk.metrics.proof_latency.observe((trio.current_time() - started) * 1000)
         if form == TEXT_FORM:
             path = [bytes.fromhex(node) for node in bundle.path]
             text = tlog_proof.to_text(bundle.leafIndex, path, bundle.checkpoint)
             return ready(
                 text.encode(),
-                cache=f"public, max-age={HEAD_MAX_AGE}",
+                cache=kept(HEAD_MAX_AGE, settled=settled),
                 content_type=tlog_proof.MEDIA_TYPE,
             )
-        return document(bundle, max_age=HEAD_MAX_AGE)
+        return document(bundle, max_age=HEAD_MAX_AGE, settled=settled)
 
     @blueprint.get("/proofs/consistency")
-    async def consistency() -> Response:
+    async def consistency() -> Answered:
         query, newest = Query("from", "to"), head()
         new = query.whole("to", default=newest.tree_size, least=1, most=newest.tree_size)
         old = query.whole("from", default=1, least=1, most=new)
@@ -84,7 +80,7 @@ def routes(desk: Desk) -> Blueprint:
         return document(proof, max_age=HEAD_MAX_AGE)
 
     @blueprint.get("/transparency")
-    async def transparency() -> Response:
+    async def transparency() -> Answered:
         query, newest = Query("since", "limit"), head()
         since = query.whole("since", default=0)
         limit = query.whole("limit", default=PAGE_MAX, least=1, most=PAGE_MAX)

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import parse_qsl
+
 from quart import request
 
+from rtgf_node.core.as_of import AsOf, present
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.log_store import LogStore
+
+MAX_PARAMETERS: Final = 32
+"""More than any route knows."""
 
 
 class Query:
-    """The query of the current request, of which only `allowed` names may appear, each once."""
+    """A query, of which only `allowed` names may appear, each once.
 
-    def __init__(self, *allowed: str) -> None:
-        self._given = request.args
-        for name in self._given:
+    Args:
+      allowed: the names.
+      of: the query as it was sent; that of the framework's current request if None.
+    """
+
+    def __init__(self, *allowed: str, of: str | None = None) -> None:
+        text = request.query_string.decode("latin-1") if of is None else of
+        self._given: dict[str, str] = {}
+        if not text:
+            return
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        except ValueError as error:
+            raise _refused("too many", "parameters") from error
+        for name, value in pairs:
             if name not in allowed:
                 raise _refused(f"unknown parameter; known are {', '.join(allowed) or 'none'}", name)
-            if len(self._given.getlist(name)) > 1:
+            if name in self._given:
                 raise _refused("given more than once", name)
+            self._given[name] = value
 
     def text(self, name: str) -> str | None:
         """Return the parameter, or None when it is absent."""
@@ -28,6 +49,23 @@ class Query:
         if not value:
             raise _refused("it is required", name)
         return value
+
+    def as_of(self, log: LogStore, *, now: int) -> AsOf:
+        """Return the state of the log that `at` names; the present one without it.
+
+        Raises:
+          RtgfError: RTGF_INPUT_INVALID if it is neither a time nor a tree size, or one that the
+            log has not come to.
+        """
+        text = self._given.get("at")
+        if text is None:
+            return present(now)
+        state = log.named(text, now=now, pointer="?at")
+        if state.at > now and not state.by_size:
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID, "the log of a later time is not known yet", pointer="?at"
+            )
+        return state
 
     def whole(self, name: str, *, default: int, least: int = 0, most: int = 2**53 - 1) -> int:
         """Return a whole number between `least` and `most`."""

@@ -6,15 +6,18 @@ log has the rest. Text for a fault of ours says nothing about our inside.
 
 from __future__ import annotations
 
-from html import escape
 from typing import Final
 
 import msgspec
-from quart import Blueprint, Response
+import structlog
 
+from rtgf_node.api.bearer import BearerError
+from rtgf_node.api.exchange import Answered
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.wire import Problem, ProblemDetail
+
+logger = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -22,9 +25,6 @@ RETRY_AFTER_SECONDS: Final = 1
 
 MAX_DETAIL_CHARACTERS: Final = 1000
 """What was sent may stand in the text; a caller does not get it all back."""
-
-PAGE_MAX_AGE_SECONDS: Final = 3600
-"""The pages change with a new version of the node only."""
 
 MAX_ERRORS: Final = 50
 """Single failures that are listed; whoever has more fixes these first."""
@@ -62,48 +62,28 @@ def render(error: RtgfError, *, instance: str, public_url: str) -> tuple[bytes, 
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RateLimitedError):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, BearerError):
+        headers["WWW-Authenticate"] = error.challenge
     elif status in {429, 503}:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return msgspec.json.encode(document), headers
 
 
-def routes() -> Blueprint:
-    """Return the pages that the `type` of a problem leads to."""
-    blueprint = Blueprint("errors", __name__)
-
-    @blueprint.get("/errors")
-    async def index() -> Response:
-        items = "".join(
-            f'<li><a href="errors/{code.name}">{code.name}</a>: {escape(code.value.title)}</li>'
-            for code in Code
-        )
-        return _page("Errors", f"<ul>{items}</ul>")
-
-    @blueprint.get("/errors/<name>")
-    async def page(name: str) -> Response:
-        code = Code.__members__.get(name)
-        if code is None:
-            raise RtgfError(Code.RTGF_NOT_FOUND, "there is no such error; /errors lists them")
-        return _page(
-            name,
-            f"<p>{escape(code.value.title)}.</p><p>HTTP status {status_of(code)}; "
-            f"the <code>rtgf</code> command ends with {code.value.exit_code}.</p>"
-            '<p><a href="../errors">All errors</a></p>',
-        )
-
-    return blueprint
+def answered(error: RtgfError, instance: str, public_url: str) -> Answered:
+    """Return a failure as an answer; see `render`."""
+    body, headers = render(error, instance=instance, public_url=public_url)
+    return Answered(status_of(error.code), {"Content-Type": MEDIA_TYPE, **headers}, body)
 
 
-def _page(title: str, body: str) -> Response:
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<h1>{escape(title)}</h1>{body}</html>"
-    )
-    headers = {
-        "Content-Security-Policy": "default-src 'none'",
-        "Cache-Control": f"public, max-age={PAGE_MAX_AGE_SECONDS}",
-    }
-    return Response(text, content_type="text/html; charset=utf-8", headers=headers)
+def late(seconds: float) -> RtgfError:
+    """Return what is said of an answer that took too long."""
+    return RtgfError(Code.RTGF_UNAVAILABLE, f"no answer within {seconds:g} s; try again")
+
+
+def bug(error: Exception, path: str, request_id: str) -> RtgfError:
+    """Log a failure that nobody meant, and return what is said of it."""
+    logger.error("request_failed", exc_info=error, path=path, request_id=request_id)
+    return RtgfError(Code.RTGF_VERIFY_INTERNAL, "an internal error; it is logged")
 
 
 def _details(error: RtgfError) -> tuple[ProblemDetail, ...]:

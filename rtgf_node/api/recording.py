@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
 import msgspec
-from quart import Blueprint, Response, g, request
 
 from rtgf_node.api import problems
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Asked
 from rtgf_node.core import digests, identifiers
 from rtgf_node.core.decision import Draft
 from rtgf_node.errors import RtgfError
 
-TOO_MANY = 429
-"""What a client over its limit is answered is counted, not recorded: it decides nothing, and a
-flood would fill the disk."""
+AT_CHARACTERS = 20
+"""Of a time or a tree size; more is no question that was answered."""
 
 
 class _Verdict(msgspec.Struct, frozen=True):
@@ -32,46 +36,166 @@ class _Uri(msgspec.Struct, frozen=True):
     uri: str
 
 
+class _Item(msgspec.Struct, frozen=True):
+    """What is recorded of one answer of a batch; a problem has none of these members."""
+
+    valid: bool = False
+    revEpoch: int | None = None  # noqa: N815 - the contract's spelling
+    tokens: list[_Uri] = []
+
+
+class _Because(msgspec.Struct, frozen=True):
+    token: str | None = None
+    decision: str | None = None
+    trace_digest: str | None = None
+    revEpoch: int | None = None  # noqa: N815 - the contract's spelling
+
+
+class _Access(msgspec.Struct, frozen=True):
+    """What is recorded of an AuthZEN answer, or of one of its evaluations."""
+
+    decision: bool | None = None
+    context: _Because = _Because()
+    evaluations: list[_Access] | None = None
+
+
 class _Problem(msgspec.Struct, frozen=True):
     code: str
 
 
+ANSWERS_KEPT = 4096
+"""Answers of which it is remembered what they say."""
+
+_OPEN: Mapping[str, Any] = {
+    "at": 0,
+    "request_id": "",
+    "client": None,
+    "route": "",
+    "request_digest": None,
+}
+"""What each request fills in anew."""
+
 _verdicts = msgspec.json.Decoder(_Verdict)
+_items = msgspec.json.Decoder(list[_Item])
+_accesses = msgspec.json.Decoder(_Access)
 _problems = msgspec.json.Decoder(_Problem)
 
 
-def record_answers(blueprint: Blueprint, desk: Desk) -> None:
-    """Record every answer of this blueprint before it is given; without its record it is not."""
-    if desk.config.decisions.mode == "off":
-        return
+def recorded(
+    desk: Desk, answer: Callable[[Asked], Answered]
+) -> Callable[[Asked], Answered | Awaitable[Answered]]:
+    """Record every answer before it is given, problems too; without its record it is not given."""
+    return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, _draft)
 
-    @blueprint.after_request
-    async def record(response: Response) -> Response:
-        if request.method != "POST" or response.status_code == TOO_MANY:
-            return response
+
+def recorded_batch(
+    desk: Desk, answer: Callable[[Asked], Answered | Awaitable[Answered]]
+) -> Callable[[Asked], Answered | Awaitable[Answered]]:
+    """Record the answers of a batch as one: by the digests of the whole."""
+    return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, _batch_draft)
+
+
+def recorded_access(
+    desk: Desk, answer: Callable[[Asked], Answered | Awaitable[Answered]]
+) -> Callable[[Asked], Answered | Awaitable[Answered]]:
+    """Record an AuthZEN answer; several evaluations as one, by the digests of the whole."""
+    return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, _access_draft)
+
+
+def _recorded(
+    desk: Desk,
+    answer: Callable[[Asked], Answered | Awaitable[Answered]],
+    draft: Callable[[Asked, Answered, Desk], Draft],
+) -> Callable[[Asked], Answered | Awaitable[Answered]]:
+    def problem(asked: Asked, error: Exception) -> Answered:
+        if not isinstance(error, RtgfError):
+            error = problems.bug(error, asked.path, asked.request_id)
+        return problems.answered(error, asked.request_id, desk.config.node.public_url)
+
+    def answer_recorded(asked: Asked) -> Answered | Awaitable[Answered]:
         try:
-            await desk.decisions.record(await _draft(response, desk))
+            answered = answer(asked)
+        except Exception as error:  # noqa: BLE001 - logged, and answered
+            answered = problem(asked, error)
+        return (
+            record(asked, answered) if isinstance(answered, Answered) else _later(asked, answered)
+        )
+
+    async def _later(asked: Asked, waiting: Awaitable[Answered]) -> Answered:
+        try:
+            answered = await waiting
+        except Exception as error:  # noqa: BLE001 - logged, and answered
+            answered = problem(asked, error)
+        told = record(asked, answered)
+        return told if isinstance(told, Answered) else await told
+
+    def record(asked: Asked, answered: Answered) -> Answered | Awaitable[Answered]:
+        try:
+            waiting = desk.decisions.keep(draft(asked, answered, desk))
         except RtgfError as error:
-            return _instead(error, desk)
-        return response
+            return problem(asked, error)
+        return answered if waiting is None else _after(waiting, asked, answered)
+
+    async def _after(waiting: Awaitable[None], asked: Asked, answered: Answered) -> Answered:
+        try:
+            await waiting
+        except RtgfError as error:
+            return problem(asked, error)
+        return answered
+
+    return answer_recorded
 
 
-async def _draft(response: Response, desk: Desk) -> Draft:
-    body: bytes = await response.get_data(as_text=False)
-    asked: bytes | None = g.get("asked")
-    draft = Draft(
-        at=desk.clock.now(),
-        request_id=g.request_id,
-        client=desk.access.caller(request.scope).identity,
-        route=request.path,
-        request_digest=digests.sha256(asked) if asked is not None else None,
-        answer_digest=digests.sha256(body),
+def _batch_draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+    if answered.status != 200:
+        return _draft(asked, answered, desk)
+    items = _items.decode(answered.body)
+    uris = {token.uri for item in items for token in item.tokens}
+    epochs = [item.revEpoch for item in items if item.revEpoch is not None]
+    return _begun(asked, answered, desk)._replace(
+        tokens=tuple(sorted(map(identifiers.token_reference, uris))),
+        valid=all(item.valid for item in items),
+        rev_epoch=max(epochs, default=None),
     )
-    if response.status_code != 200:
-        return draft._replace(reason=_problems.decode(body).code)
+
+
+def _access_draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+    if answered.status != 200:
+        return _draft(asked, answered, desk)
+    said = _accesses.decode(answered.body)
+    items = [said] if said.evaluations is None else said.evaluations
+    uris = {item.context.token for item in items if item.context.token is not None}
+    epochs = [item.context.revEpoch for item in items if item.context.revEpoch is not None]
+    draft = _begun(asked, answered, desk)._replace(
+        tokens=tuple(sorted(map(identifiers.token_reference, uris))),
+        valid=all(item.decision for item in items),
+        rev_epoch=max(epochs, default=None),
+    )
+    if said.evaluations is not None:
+        return draft
+    why = said.context
+    return draft._replace(decision=why.decision, trace_digest=why.trace_digest)
+
+
+def _draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+    read = _verdict if answered.status == 200 else _problem
+    return read(answered.body)._replace(
+        at=desk.clock.now(),
+        request_id=asked.request_id,
+        client=asked.identity,
+        route=_route(asked),
+        request_digest=digests.sha256(asked.body) if asked.fault is None else None,
+    )
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _verdict(body: bytes) -> Draft:
+    """Return what an answer says. A remembered answer is the same bytes, so it is read once."""
     said = _verdicts.decode(body)
     uris = [one.uri for one in said.tokens] if said.token is None else [said.token]
-    return draft._replace(
+    return Draft(
+        **_OPEN,
+        answer_digest=digests.sha256(body),
         tokens=tuple(identifiers.token_reference(uri) for uri in uris),
         decision=said.decision,
         valid=said.valid,
@@ -81,13 +205,24 @@ async def _draft(response: Response, desk: Desk) -> Draft:
     )
 
 
-def _instead(error: RtgfError, desk: Desk) -> Response:
-    body, headers = problems.render(
-        error, instance=g.request_id, public_url=desk.config.node.public_url
+def _problem(body: bytes) -> Draft:
+    return Draft(**_OPEN, answer_digest=digests.sha256(body), reason=_problems.decode(body).code)
+
+
+def _begun(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+    return Draft(
+        at=desk.clock.now(),
+        request_id=asked.request_id,
+        client=asked.identity,
+        route=_route(asked),
+        request_digest=digests.sha256(asked.body),
+        answer_digest=digests.sha256(answered.body),
     )
-    return Response(
-        body,
-        status=problems.status_of(error.code),
-        headers=headers,
-        content_type=problems.MEDIA_TYPE,
-    )
+
+
+def _route(asked: Asked) -> str:
+    """Return where it was asked, with what makes another question of the same body."""
+    if not asked.query:
+        return asked.path
+    at = dict(parse_qsl(asked.query)).get("at")
+    return asked.path if at is None else f"{asked.path}?at={at[:AT_CHARACTERS]}"

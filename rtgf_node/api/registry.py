@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
+from collections.abc import Callable
+from functools import partial
 
-from rtgf_node.api.answers import TOKEN_TYPE, document, ready
+from rtgf_node.api.answers import TOKEN_TYPE, document, kept, ready
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Asked, Route
 from rtgf_node.api.parameters import Query
 from rtgf_node.core import identifiers, times
+from rtgf_node.core.as_of import AsOf
 from rtgf_node.core.tokens import parse
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.registry_store import CatalogueRow, Issued
@@ -21,59 +24,73 @@ TOKEN_MAX_AGE = 300
 
 PAGE_MAX = 1000
 
+OF_JURISDICTIONS = frozenset({"RMT", "RRMT"})
+"""Types of token that belong to one jurisdiction; the others to a corridor."""
 
-def routes(desk: Desk) -> Blueprint:
+
+def routes(desk: Desk) -> list[Route]:
     """Return the routes."""
-    blueprint = Blueprint("registry", __name__)
     store = desk.store.registry
 
-    def token(issued: Issued | None) -> Response:
+    def state(query: Query) -> AsOf:
+        return query.as_of(desk.store.log, now=desk.clock.now())
+
+    def token(issued: Issued | None, as_of: AsOf) -> Answered:
         """Answer with the token's bytes; its ETag is its identity, not its signatures'."""
         if issued is None:
             raise RtgfError(Code.RTGF_VERIFY_TOKEN_NOT_FOUND, "no such token here")
         held = parse(issued.token.body)
         return ready(
             issued.token.body,
-            cache=f"public, max-age={min(held.ttl_sec, TOKEN_MAX_AGE)}",
+            cache=kept(min(held.ttl_sec, TOKEN_MAX_AGE), settled=as_of.settled),
             content_type=TOKEN_TYPE,
             etag=held.canonical_hash,
         )
 
-    def newest_valid(type_: str, place: str, name: str, version: str | None) -> Issued | None:
-        """Return the newest that is neither withdrawn nor outside its window; or a version."""
-        now = desk.clock.now()
-        for issued in store.versions(type_, place, name):
+    def newest_valid(
+        type_: str, read_place: Callable[[str], str], asked: Asked, said: str, name: str
+    ) -> Answered:
+        """Answer with the newest that is neither withdrawn nor outside its window; or a version."""
+        query = Query("version", "at", of=asked.query)
+        place = read_place(said)
+        version, as_of = query.text("version"), state(query)
+        for issued in store.versions(type_, place, name, before_leaf=as_of.tree_size):
             row = issued.token
             if version is not None:
                 if version in {row.version, f"{row.version}.{row.issue}"}:
-                    return issued
-            elif row.nbf <= now <= row.exp and not desk.verifier.withdrawn(row.token_id):
-                return issued
-        return None
+                    return token(issued, as_of)
+            elif row.nbf <= as_of.at <= row.exp and not withdrawn(row.token_id, as_of):
+                return token(issued, as_of)
+        return token(None, as_of)
 
-    @blueprint.get("/catalog")
-    @blueprint.get("/.well-known/rtgf/catalog.json")
-    async def catalog() -> Response:
-        query = Query("type", "jurisdiction", "domain", "corridor", "cursor", "limit")
+    def withdrawn(token_id: str, as_of: AsOf) -> bool:
+        return desk.verifier.withdrawn(token_id, tree_size=as_of.tree_size)
+
+    def catalog(asked: Asked) -> Answered:
+        known = ("type", "jurisdiction", "domain", "corridor", "cursor", "limit", "at")
+        query = Query(*known, of=asked.query)
+        as_of = state(query)
         limit = query.whole("limit", default=100, least=1, most=PAGE_MAX)
         after = query.whole("cursor", default=0) - 1
         kind = query.text("type")
         if kind is not None and kind.upper() not in identifiers.TOKEN_TYPES:
             raise RtgfError(Code.RTGF_BAD_REQUEST, "not a token type", pointer="?type")
         jurisdiction, corridor = query.text("jurisdiction"), query.text("corridor")
+        domain = query.text("domain")
         rows = store.catalogue(
             after,
             limit + 1,
             token_type=kind.upper() if kind is not None else None,
-            name=query.text("domain"),
+            name=identifiers.domain(domain) if domain is not None else None,
             place=identifiers.corridor(corridor) if corridor is not None else None,
             end=identifiers.jurisdiction(jurisdiction) if jurisdiction is not None else None,
+            before_leaf=as_of.tree_size,
         )
         cursor = str(rows[limit].leaf_index) if len(rows) > limit else None
-        found = [entry(row) for row in rows[:limit]]
-        return document(Catalog(tokens=found, cursor=cursor), max_age=CATALOG_MAX_AGE)
+        page = Catalog(tokens=[entry(row, as_of) for row in rows[:limit]], cursor=cursor)
+        return document(page, max_age=CATALOG_MAX_AGE, settled=as_of.settled)
 
-    def entry(row: CatalogueRow) -> CatalogEntry:
+    def entry(row: CatalogueRow, as_of: AsOf) -> CatalogEntry:
         return CatalogEntry(
             uri=identifiers.token_uri(row.token_id),
             type=row.type,
@@ -83,33 +100,39 @@ def routes(desk: Desk) -> Blueprint:
             issued_at=times.to_text(row.issued_at),
             nbf=times.to_text(row.nbf),
             exp=times.to_text(row.exp),
-            revoked=desk.verifier.withdrawn(row.token_id),
+            revoked=withdrawn(row.token_id, as_of),
             leafIndex=row.leaf_index,
         )
 
-    @blueprint.get("/tokens")
-    async def by_uri() -> Response:
-        return token(store.find(Query("uri").required("uri")))
+    def by_uri(asked: Asked) -> Answered:
+        query = Query("uri", "at", of=asked.query)
+        as_of = state(query)
+        return token(store.find(query.required("uri"), before_leaf=as_of.tree_size), as_of)
 
-    @blueprint.get("/tokens/<type_>/<slug>")
-    async def by_slug(type_: str, slug: str) -> Response:
-        Query()
-        return token(store.by_slug(_type(type_), slug.lower()))
+    def by_slug(asked: Asked, type_: str, slug: str) -> Answered:
+        as_of = state(Query("at", of=asked.query))
+        issued = store.by_slug(_type(type_), slug.lower(), before_leaf=as_of.tree_size)
+        return token(issued, as_of)
 
-    @blueprint.get("/rmt/<place>/<name>", defaults={"type_": "RMT"})
-    @blueprint.get("/rrmt/<place>/<name>", defaults={"type_": "RRMT"})
-    async def of_jurisdiction(place: str, name: str, type_: str) -> Response:
-        version = Query("version").text("version")
-        return token(newest_valid(type_, identifiers.jurisdiction(place), name, version))
-
-    @blueprint.get("/imt/<place>/<name>", defaults={"type_": "IMT"})
-    @blueprint.get("/cort/<place>/<name>", defaults={"type_": "CORT"})
-    @blueprint.get("/psrt/<place>/<name>", defaults={"type_": "PSRT"})
-    async def of_corridor(place: str, name: str, type_: str) -> Response:
-        version = Query("version").text("version")
-        return token(newest_valid(type_, identifiers.corridor(place), name, version))
-
-    return blueprint
+    return [
+        Route("GET", "/catalog", catalog, is_kept=True),
+        Route("GET", "/.well-known/rtgf/catalog.json", catalog, is_kept=True),
+        Route("GET", "/tokens", by_uri, is_kept=True),
+        Route("GET", "/tokens/<type_>/<slug>", by_slug, is_kept=True),
+        *(
+            Route(
+                "GET",
+                f"/{type_.lower()}/<place>/<name>",
+                partial(
+                    newest_valid,
+                    type_,
+                    identifiers.jurisdiction if type_ in OF_JURISDICTIONS else identifiers.corridor,
+                ),
+                is_kept=True,
+            )
+            for type_ in identifiers.TOKEN_TYPES
+        ),
+    ]
 
 
 def _type(text: str) -> str:

@@ -1,11 +1,10 @@
-"""`/tile/…`: the log as files, for clients, monitors and mirrors of C2SP tlog-tiles."""
+"""`/checkpoint` and `/tile/…`: the log as files, for clients and mirrors of C2SP tlog-tiles."""
 
 from __future__ import annotations
 
-from quart import Blueprint, Response
-
 from rtgf_node.api.answers import IMMUTABLE, ready
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Asked, Route
 from rtgf_node.api.parameters import Query
 from rtgf_node.core import merkle, tiles
 from rtgf_node.core.tiles import PREFIX, TilePath
@@ -14,18 +13,19 @@ from rtgf_node.store.log_store import LogStore
 
 MEDIA_TYPE = "application/octet-stream"
 
+HEAD_MAX_AGE = 1
+"""Seconds a cache may hold the newest head: it changes with every batch."""
+
 PARTIAL_MAX_AGE = 60
 """Seconds a cache may hold a piece that is not full: soon nobody asks for it any more."""
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> list[Route]:
     """Return the routes."""
-    blueprint = Blueprint("tiles", __name__)
     log = desk.store.log
 
-    @blueprint.get("/tile/<path:place>")
-    async def tile(place: str) -> Response:
-        Query()
+    def tile(asked: Asked, place: str) -> Answered:
+        Query(of=asked.query)
         path = tiles.parse(f"{PREFIX}{place}")
         return ready(
             piece(log, path),
@@ -33,7 +33,18 @@ def routes(desk: Desk) -> Blueprint:
             content_type=MEDIA_TYPE,
         )
 
-    return blueprint
+    def checkpoint(asked: Asked) -> Answered:
+        Query(of=asked.query)
+        return ready(
+            desk.heads.newest().checkpoint.encode(),
+            cache=f"public, max-age={HEAD_MAX_AGE}",
+            content_type="text/plain; charset=utf-8",
+        )
+
+    return [
+        Route("GET", "/tile/<path:place>", tile, is_kept=True),
+        Route("GET", "/checkpoint", checkpoint, is_kept=True),
+    ]
 
 
 def piece(log: LogStore, path: TilePath) -> bytes:

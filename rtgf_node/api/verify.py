@@ -2,44 +2,77 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
-from quart import Blueprint, Response, g, request
+from quart import request
 
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.exchange import Answered, Asked, Route
+from rtgf_node.api.once import once
 from rtgf_node.api.parameters import Query
-from rtgf_node.api.recording import record_answers
+from rtgf_node.api.receipted import receipted, wants_receipt
+from rtgf_node.api.recording import recorded
 from rtgf_node.errors import Code, RtgfError
 
 
-def routes(desk: Desk) -> Blueprint:
+def routes(desk: Desk) -> list[Route]:
     """Return the routes."""
-    blueprint = Blueprint("verify", __name__)
-    record_answers(blueprint, desk)
+    return [
+        Route(
+            "POST",
+            "/verify",
+            once(desk.kept, receipted(desk, recorded(desk, partial(verify, desk)))),
+        ),
+        Route("POST", "/evaluate", recorded(desk, partial(evaluate, desk))),
+    ]
 
-    @blueprint.post("/verify")
-    async def verify() -> Response:
-        Query()
-        body = await json_body()
-        started = trio.current_time()
-        try:
-            answer = desk.verifier.verify(body)
-        except RtgfError as error:
-            desk.metrics.verified("error", error.code.name)
-            if error.code is Code.RTGF_VERIFY_SIGNATURE_INVALID:
-                # The pointer is /tokens/<kind>…, and no text of the caller's.
-                kind = (error.pointer or "").removeprefix("/tokens/").partition("/")[0]
-                desk.metrics.token_signature_failures.labels(kind.upper()).inc()
-            raise
-        desk.metrics.verify_latency.observe((trio.current_time() - started) * 1000)
-        return ready(answer, cache="no-store")
 
-    @blueprint.post("/evaluate")
-    async def evaluate() -> Response:
-        explained = Query("explain").text("explain") == "text"
-        return document(desk.verifier.evaluate(await json_body(), explained=explained))
+def verify(desk: Desk, asked: Asked) -> Answered:
+    """Answer whether a set of tokens is valid."""
+    query = Query("at", "receipt", of=asked.query)
+    wants_receipt(query)
+    at = query.text("at")
+    require_json(asked)
+    started = trio.current_time()
+    try:
+        answer = desk.verifier.verify(asked.body, at=at)
+    except RtgfError as error:
+        not_verified(desk, error)
+        raise
+    desk.metrics.answers.verify_took((trio.current_time() - started) * 1000)
+    return ready(answer, cache="no-store")
 
-    return blueprint
+
+def evaluate(desk: Desk, asked: Asked) -> Answered:
+    """Answer what a token decides of a context."""
+    query = Query("explain", "at", of=asked.query)
+    explained, at = query.text("explain") == "text", query.text("at")
+    require_json(asked)
+    return document(desk.verifier.evaluate(asked.body, explained=explained, at=at))
+
+
+def not_verified(desk: Desk, error: RtgfError) -> None:
+    """Count a verify request that is answered with a problem."""
+    kind = None
+    if error.code is Code.RTGF_VERIFY_SIGNATURE_INVALID:
+        # The pointer is /tokens/<kind>…, and no text of the caller's.
+        kind = (error.pointer or "").removeprefix("/tokens/").partition("/")[0].upper()
+    desk.metrics.answers.not_verified(error.code.name, kind)
+
+
+def require_json(asked: Asked) -> None:
+    """Refuse a body that does not say that it is JSON, or was not read.
+
+    Raises:
+      RtgfError: RTGF_MEDIA_TYPE; RTGF_BODY_TOO_LARGE.
+    """
+    if asked.fault is not None:
+        raise asked.fault
+    said = asked.headers.get("content-type", "")
+    if said != "application/json" and said.partition(";")[0].strip().lower() != "application/json":
+        raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
 
 
 async def json_body() -> bytes:
@@ -50,9 +83,7 @@ async def json_body() -> bytes:
     """
     if request.mimetype != "application/json":
         raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
-    body = await raw_body()
-    g.asked = body
-    return body
+    return await raw_body()
 
 
 async def raw_body() -> bytes:

@@ -111,3 +111,17 @@ def test_a_certificate_has_its_own_limit_whatever_the_address():
 )
 def test_one_subscriber_is_one_client(address: str, client: str):
     assert client_network(address) == client
+
+
+def test_what_an_admitted_request_turned_out_to_cost_is_owed():
+    """Whoever is let in is answered, however much it asked; then it waits for all of it."""
+    limits = RateLimits(LimitsConfig(partner_per_second=10.0, partner_burst=20))
+    caller, other = (Caller(f"urn:{name}", "192.0.2.1", frozenset()) for name in "ab")
+    limits.admit(caller, at=0.0, route="verify")
+    limits.owe(caller, at=0.0, cost=99, route="verify")
+    with pytest.raises(RateLimitedError) as caught:
+        limits.admit(caller, at=1.0, route="verify")
+    assert caught.value.retry_after_seconds == 8
+    limits.admit(other, at=1.0, route="verify")
+    limits.admit(caller, at=1.0, route="reads")
+    limits.admit(caller, at=9.0, route="verify")

@@ -497,14 +497,17 @@ async def test_a_quart_application_is_served_under_the_same_limits(world):
             assert (await get(world, bound, "/who", method="HEAD")).content == b""
 
 
-async def test_websockets_are_refused(world):
+@pytest.mark.parametrize("to", [b"websocket", b"h2c"])
+async def test_no_other_protocol_is_changed_to(world, to: bytes):
+    """RFC 9110 §7.8: a server may ignore the wish."""
     async with serving(world) as bound:
         stream = await connect(world, bound)
         await stream.send_all(
-            b"GET /who HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-            b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            b"GET /who HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: " + to + b"\r\n"
+            b"http2-settings: AAMAAABkAAQAAP__\r\nsec-websocket-version: 13\r\n"
+            b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
-        assert b" 403 " in await stream.receive_some(1000)
+        assert (await stream.receive_some(1000)).startswith(b"HTTP/1.1 200 ")
         await trio.aclose_forcefully(stream)
 
 
@@ -522,8 +525,9 @@ async def test_a_connection_that_fails_inside_is_logged_and_the_others_go_on(wor
     with structlog.testing.capture_logs() as lines:
         async with serving(world) as bound:
             with monkeypatch.context() as patch:
-                patch.setattr("rtgf_node.api.listeners.TCPServer.run", fail)
+                patch.setattr("rtgf_node.api.behind.TCPServer.run", fail)
                 stream = await connect(world, bound)
+                await stream.send_all(b"GET /who HTTP/1.1\r\nhost: x\r\n\r\n")
                 assert await read_all(stream) == b""
                 await trio.aclose_forcefully(stream)
             assert (await get(world, bound, "/who")).status_code == 200

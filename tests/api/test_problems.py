@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from quart_trio import QuartTrio
 
-from rtgf_node.api import problems
+from rtgf_node.api import docs, problems
+from rtgf_node.api.app import App
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import Code, RtgfError
 
@@ -72,8 +72,8 @@ def test_long_and_wicked_text_stays_short_and_harmless():
 
 
 async def test_the_type_leads_to_a_page_for_every_code():
-    app = QuartTrio("pages")
-    app.register_blueprint(problems.routes())
+    app = App("pages")
+    app.register_blueprint(docs.routes("https://a.example"))
     client = app.test_client()
     listed = await (await client.get("/errors")).get_data()
     for name, code in Code.__members__.items():
@@ -85,8 +85,8 @@ async def test_the_type_leads_to_a_page_for_every_code():
 
 
 async def test_a_page_for_an_unknown_code_is_refused_without_showing_it():
-    app = QuartTrio("pages")
-    app.register_blueprint(problems.routes())
+    app = App("pages")
+    app.register_blueprint(docs.routes("https://a.example"))
     seen: list[RtgfError] = []
 
     @app.errorhandler(RtgfError)
