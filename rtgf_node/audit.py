@@ -1,17 +1,19 @@
 """Judge what a node publishes, trusting nothing but the pinned public key of its offline root.
 
-`audit_log` proves the keys and the log; here every token, revocation and snapshot that is served
-is held against that log, both ways: nothing is served that was not logged, and nothing that was
-logged is hidden. `check` is pure: the same material gives the same report.
+`audit_log` proves the keys and the log; here every token, revocation, snapshot and terms
+document that is served is held against that log, both ways: nothing is served that was not logged,
+and nothing that was logged is hidden. The same material gives the same report: nothing is fetched
+here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from rtgf_node import audit_status, wire
+from rtgf_node import audit_decisions, audit_status, wire
 from rtgf_node.audit_log import Findings, ProvedLog, as_object
 from rtgf_node.audit_material import Finding, Material, Remembered
 from rtgf_node.core import canonical_json, identifiers, jose, merkle, snapshot, times, tokens
@@ -19,6 +21,7 @@ from rtgf_node.core.event import Event
 from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.shapes import fit
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire_decisions import DecisionEntry
 
 REVOCATIONS_TYP: Final = "rtgf-revocations+jws"
 
@@ -38,6 +41,8 @@ class Report(msgspec.Struct, frozen=True):
     tokens: int
     proofs: int
     snapshots: int
+    terms: int
+    decisions: audit_decisions.Decided
     extends: int | None
     """Size of the remembered tree that this one was proved to extend."""
     findings: list[Finding]
@@ -56,8 +61,19 @@ class _Stated(msgspec.Struct, frozen=True):
     entries: list[wire.RevocationEntry]
 
 
-def check(material: Material, *, root_public: bytes) -> Report:
-    """Judge `material` and return the report; `root_public` is the pinned root key."""
+def check(
+    material: Material,
+    *,
+    root_public: bytes,
+    decisions: Iterable[DecisionEntry] | None = None,
+) -> Report:
+    """Judge `material` and return the report; `root_public` is the pinned root key.
+
+    `decisions` are read while they are judged: there may be more of them than fit into memory.
+
+    Raises:
+      RtgfError: reading `decisions` fails, for a reason that says nothing about them.
+    """
     findings = Findings(material.withheld)
     log = ProvedLog(material, root_public, findings)
     proofs = _Tokens(material, log, findings).check()
@@ -65,7 +81,12 @@ def check(material: Material, *, root_public: bytes) -> Report:
     audit_status.check(material, log, findings)
     _check_flags(material, log, findings)
     for _, taken in log.events("policy_snapshot"):
-        findings.attempt("snapshot", taken.subject, _check_snapshot, material, taken)
+        body = material.snapshots.get(taken.subject)
+        findings.attempt("snapshot", taken.subject, _check_document, body, taken)
+    for _, taken in log.events("terms"):
+        body = material.terms.get(taken.subject)
+        findings.attempt("terms", taken.subject, _check_document, body, taken)
+    decided = audit_decisions.check(log, decisions, findings)
     return Report(
         url=material.url,
         at=times.to_text(material.at),
@@ -76,6 +97,8 @@ def check(material: Material, *, root_public: bytes) -> Report:
         tokens=len(material.catalog),
         proofs=proofs,
         snapshots=len(material.snapshots),
+        terms=len(material.terms),
+        decisions=decided,
         extends=log.extends,
         findings=findings.found[:MAX_FINDINGS],
     )
@@ -228,11 +251,11 @@ def _check_flags(material: Material, log: ProvedLog, findings: Findings) -> None
             findings.add("revocations", token_id, "it is withdrawn without an event in the log")
 
 
-def _check_snapshot(material: Material, taken: Event) -> None:
-    body = material.snapshots.get(taken.subject)
+def _check_document(body: bytes | None, taken: Event) -> None:
+    """What is served is the snapshot, or the terms, that the log took in."""
     if body is not None and snapshot.digest(as_object(body)) != taken.digest:
         raise RtgfError(
-            Code.RTGF_BUILD_HASH_MISMATCH, "another snapshot is served than the log took in"
+            Code.RTGF_BUILD_HASH_MISMATCH, "another document is served than the log took in"
         )
 
 

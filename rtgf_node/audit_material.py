@@ -29,8 +29,7 @@ MAX_STATUS_LISTS: Final = 1_000
 MAX_ROUNDS: Final = 5
 ROUND_PAUSE_SECONDS: Final = 0.5
 
-# These say nothing about what the node would show: the audit ends without a verdict.
-_TRY_AGAIN: Final = frozenset(
+TRY_AGAIN: Final = frozenset(
     {
         Code.RTGF_UNREACHABLE,
         Code.RTGF_VERIFY_RATE_LIMIT,
@@ -40,6 +39,7 @@ _TRY_AGAIN: Final = frozenset(
         Code.RTGF_ACTOR_CRASHED,
     }
 )
+"""These say nothing about what the node would show: the audit ends without a verdict."""
 
 Progress = Callable[[str], None]
 
@@ -78,6 +78,7 @@ class Material(msgspec.Struct, frozen=True):
     proofs: dict[str, wire.ProofBundle]
     revocations: bytes
     snapshots: dict[str, bytes]
+    terms: dict[str, bytes] = {}
     status_lists: dict[int, str] = {}
     withheld: list[Finding] = []
     remembered: Remembered | None = None
@@ -134,13 +135,6 @@ def collect(
                 proofs[event_id] = proof
         if number % 50 == 0:
             progress(f"{number} of {len(catalog)} tokens fetched")
-    snapshots: dict[str, bytes] = {}
-    for leaf in entries:
-        if leaf.event.get("type") == "policy_snapshot":
-            name = str(leaf.event.get("subject"))
-            body = _shown(withheld, "snapshot", name, node.snapshot, name)
-            if body is not None:
-                snapshots[name] = body
     consistency = None
     if remembered is not None and 0 < remembered.tree_size <= len(entries):
         consistency = _shown(
@@ -164,7 +158,8 @@ def collect(
         tokens=tokens,
         proofs=proofs,
         revocations=revocations,
-        snapshots=snapshots,
+        snapshots=_documents(entries, withheld, "policy_snapshot", "snapshot", node.snapshot),
+        terms=_documents(entries, withheld, "terms", "terms", node.terms),
         status_lists=status_lists,
         withheld=withheld,
         remembered=remembered,
@@ -184,10 +179,28 @@ def _shown(
     try:
         return ask(*arguments, **named)
     except RtgfError as error:
-        if error.code in _TRY_AGAIN:
+        if error.code in TRY_AGAIN:
             raise
         withheld.append(Finding(check, subject, f"the node does not show it: {error}"))
         return None
+
+
+def _documents(
+    entries: list[wire.LogEntry],
+    withheld: list[Finding],
+    type_: str,
+    check: str,
+    ask: Callable[[str], bytes],
+) -> dict[str, bytes]:
+    """Return by id what the log says was taken in by events of this type."""
+    found: dict[str, bytes] = {}
+    for leaf in entries:
+        if leaf.event.get("type") == type_:
+            name = str(leaf.event.get("subject"))
+            body = _shown(withheld, check, name, ask, name)
+            if body is not None:
+                found[name] = body
+    return found
 
 
 def _size_of(document: bytes, *, member: str = "tree_size") -> int:
@@ -206,7 +219,7 @@ def _status_lists(node: Node, withheld: list[Finding]) -> dict[int, str]:
         try:
             found[number] = node.status_list(number)
         except RtgfError as error:
-            if error.code in _TRY_AGAIN:
+            if error.code in TRY_AGAIN:
                 raise
             if error.code is not Code.RTGF_NOT_FOUND:
                 told = f"the node does not show it: {error}"

@@ -6,14 +6,12 @@ is older than it, or that disagrees with it, may be read; nothing may be signed 
 
 from __future__ import annotations
 
-import fcntl
-import os
 from pathlib import Path
 
 import msgspec
 
 from rtgf_node.core.tree_head import TreeHead
-from rtgf_node.errors import Code, RtgfError
+from rtgf_node.guard_file import GuardFile
 from rtgf_node.store.log_store import LogStore
 
 MAX_BYTES = 64 << 10
@@ -37,7 +35,7 @@ class HeadGuard:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = GuardFile(path, LastSigned, max_bytes=MAX_BYTES)
 
     def read(self) -> LastSigned | None:
         """Return what was signed last, None before the first head.
@@ -45,17 +43,7 @@ class HeadGuard:
         Raises:
           RtgfError: RTGF_TXP_STORE_DAMAGED if the file is there and cannot be read as one.
         """
-        try:
-            with self._path.open("rb") as file:
-                data = file.read(MAX_BYTES)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise _damaged(self._path, error.strerror or str(error)) from error
-        try:
-            return msgspec.json.decode(data, type=LastSigned)
-        except msgspec.MsgspecError as error:
-            raise _damaged(self._path, str(error)) from error
+        return self._file.read()
 
     def swap(self, expected: LastSigned | None, head: TreeHead) -> LastSigned:
         """Replace `expected` by `head`, durably, and return what the file holds now.
@@ -64,45 +52,20 @@ class HeadGuard:
           RtgfError: RTGF_TXP_GOSSIP_INCONSISTENT if the file holds another head than `expected`:
             somebody else signs for this log.
         """
-        return self._replace(head, expected=(expected,))
+        with self._file.locked():
+            if self._file.read() != expected:
+                raise self._file.changed("two nodes sign for one log")
+            return self._write(head)
 
     def overwrite(self, head: TreeHead) -> LastSigned:
         """Replace whatever the file holds: only for an operator who accepts the fork."""
-        return self._replace(head, expected=None)
+        with self._file.locked():
+            return self._write(head)
 
-    def _replace(self, head: TreeHead, *, expected: tuple[LastSigned | None] | None) -> LastSigned:
+    def _write(self, head: TreeHead) -> LastSigned:
         new = LastSigned(head.origin, head.tree_size, head.root_hash, head.issued_at)
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(
-            self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600
-        )
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if expected is not None and self.read() != expected[0]:
-                raise RtgfError(
-                    Code.RTGF_TXP_GOSSIP_INCONSISTENT,
-                    f"{self._path} was changed by another process: two nodes sign for one log;"
-                    " stop one of them",
-                )
-            self._write(msgspec.json.encode(new))
-        finally:
-            os.close(lock)
+        self._file.write(new)
         return new
-
-    def _write(self, data: bytes) -> None:
-        temporary = self._path.with_name(f".{self._path.name}.new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.rename(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def disagreement(last: LastSigned | None, store: LogStore, *, origin: str) -> str | None:
@@ -120,11 +83,3 @@ def disagreement(last: LastSigned | None, store: LogStore, *, origin: str) -> st
     if f"sha256:{store.root_at(last.tree_size).hex()}" != last.root_hash:
         return f"this store has another history than the head of {last.tree_size} that was signed"
     return None
-
-
-def _damaged(path: Path, why: str) -> RtgfError:
-    return RtgfError(
-        Code.RTGF_TXP_STORE_DAMAGED,
-        f"{path} does not say which head was signed last ({why}); restore it, or find out from a"
-        " witness before anything is signed",
-    )

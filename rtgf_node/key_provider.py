@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn, Protocol, TypeAlias, get_args
@@ -25,9 +25,10 @@ from nacl.signing import SigningKey
 from rtgf_node.core import identifiers, times
 from rtgf_node.core.keys import PublicKey, Signer
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.whole_file import sync_folder
 
 Purpose: TypeAlias = Literal[
-    "token", "log", "status", "receipt", "notify", "witness", "authority", "root"
+    "token", "log", "status", "receipt", "notify", "witness", "authority", "approver", "root"
 ]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 ONLINE: Final[tuple[Purpose, ...]] = ("token", "log", "status", "receipt", "notify", "witness")
@@ -255,13 +256,29 @@ class FileKeyProvider:
             nonce=nonce,
             ciphertext=self._box.encrypt(msgspec.json.encode(sealed), nonce).ciphertext,
         )
-        path = self._folder / f"{purpose}-{month}-{number:03d}.key"
+        path = self._folder / _file_name(sealed)
         _write(path, msgspec.json.format(msgspec.json.encode(envelope)) + b"\n")
         self._enrol(sealed, path)
         return self._public[kid]
 
-    def signer(self, purpose: Purpose, *, at: int | None = None) -> Signer:
-        """Return what signs with the newest key of `purpose`; with `at`, one that is valid then.
+    def refresh(self) -> None:
+        """Unseal the keys that another process has made in the folder meanwhile.
+
+        Raises:
+          RtgfError: RTGF_KEY_STORE_LOCKED as `open`, or if one is sealed with another passphrase.
+        """
+        held = {_file_name(key) for key in self._public.values()}
+        for path in sorted(_key_files(self._folder)):
+            if path.name not in held:
+                envelope = _read(path)
+                if (envelope.salt, envelope.cost) != (self._salt, self._cost):
+                    _locked(f"{path} is sealed unlike the others; make it with `rtgf keys prepare`")
+                self._enrol(_unseal(path, envelope, self._box), path)
+
+    def signer(
+        self, purpose: Purpose, *, at: int | None = None, among: Container[str] | None = None
+    ) -> Signer:
+        """Return what signs with the newest key of `purpose`, valid at `at`, with an id in `among`.
 
         Raises:
           RtgfError: RTGF_KID_UNKNOWN if there is none.
@@ -269,10 +286,13 @@ class FileKeyProvider:
         keys = [
             key
             for key in self._public.values()
-            if key.use == purpose and (at is None or key.created_at <= at <= key.expires_at)
+            if key.use == purpose
+            and (at is None or key.created_at <= at <= key.expires_at)
+            and (among is None or key.kid in among)
         ]
         if not keys:
             when = "" if at is None else f" that is valid at {times.to_text(at)}"
+            when += "" if among is None else " that the root has published"
             raise RtgfError(
                 Code.RTGF_KID_UNKNOWN,
                 f"the key store holds no {purpose} key{when}; restore the key files",
@@ -295,6 +315,11 @@ class FileKeyProvider:
             created_at=sealed.created_at,
             expires_at=sealed.expires_at,
         )
+
+
+def _file_name(key: PublicKey | _Sealed) -> str:
+    """Return the name of a key's file: its purpose, month and number."""
+    return "-".join([key.use, *key.kid.rsplit(":", 2)[1:]]) + ".key"
 
 
 def _key_files(folder: Path) -> Iterator[Path]:
@@ -343,8 +368,7 @@ def _unseal(path: Path, envelope: _Envelope, box: SecretBox) -> _Sealed:
     except msgspec.DecodeError:
         # The message could hold what was inside.
         _locked(f"{path} holds something else than a key")
-    number = f"{sealed.use}-" + "-".join(sealed.kid.rsplit(":", 2)[1:])
-    if sealed.kid != envelope.kid or path.stem != number or len(sealed.seed) != 32:
+    if sealed.kid != envelope.kid or path.name != _file_name(sealed) or len(sealed.seed) != 32:
         _locked(f"{path} holds the key {sealed.kid}; put back the file that belongs here")
     return sealed
 
@@ -365,11 +389,7 @@ def _write(path: Path, data: bytes) -> None:
         raise RtgfError(Code.RTGF_EXISTS, f"{path} exists already; it is not replaced") from None
     finally:
         draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _locked(detail: str) -> NoReturn:

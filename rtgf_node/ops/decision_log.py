@@ -9,6 +9,7 @@ nothing is decided. The root of each interval goes into the transparency log as 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -108,6 +109,19 @@ class DecisionLog:
         in_flight = len(self._in_flight.drafts) if self._in_flight is not None else 0
         return len(self._gathering.drafts) + in_flight
 
+    def keep(self, draft: Draft) -> Awaitable[None] | None:
+        """Keep a decision now, if that needs no waiting; else return `record`, to be awaited.
+
+        Raises:
+          RtgfError: as `record`.
+        """
+        if self._config.mode != "batched" or self.unwritten >= self._config.batch_max:
+            return self.record(draft)
+        self._refuse_if(self.fault)
+        self._gather(draft)
+        self._figures.kept.inc()
+        return None
+
     async def record(self, draft: Draft) -> None:
         """Keep a decision; when it returns, the answer may be given.
 
@@ -125,6 +139,22 @@ class DecisionLog:
             case "batched":
                 await self._record_soon(draft)
         self._figures.kept.inc()
+
+    async def take(self, drafts: Sequence[Draft]) -> None:
+        """Keep decisions that another process of this node made; all of them, or none.
+
+        In the mode `batched` their answers are given already: it takes as long as it takes.
+
+        Raises:
+          RtgfError: RTGF_VERIFY_UNAVAILABLE in the mode `durable`, as `record`.
+        """
+        if self._config.mode == "durable":
+            await self._record_durably(*drafts)
+        elif self._config.mode == "batched":
+            for draft in drafts:
+                await self._when_there_is_room()
+                self._gather(draft)
+        self._figures.kept.inc(len(drafts))
 
     async def restart(self, reason: str, *, actor: str) -> str:
         """Go on with an empty file after the last entry that the log holds a root of.
@@ -221,13 +251,13 @@ class DecisionLog:
 
     # --- writing --------------------------------------------------------------------------------
 
-    async def _record_durably(self, draft: Draft) -> None:
+    async def _record_durably(self, *drafts: Draft) -> None:
         self._refuse_if(self.broken)
         self._refuse_if(None if self._writer is not None else "it is not open yet")
         batch = self._gathering
         if len(batch.drafts) >= MAX_WAITING:
             self._refuse_if(f"{MAX_WAITING} decisions wait for the disk already")
-        batch.drafts.append(draft)
+        batch.drafts += drafts
         self._kick()
         await batch.done.wait()
         self._refuse_if(batch.error)
@@ -239,6 +269,17 @@ class DecisionLog:
             assert self._in_flight is not None
             await self._in_flight.done.wait()
             self._refuse_if(self.fault)
+        self._gather(draft)
+
+    async def _when_there_is_room(self) -> None:
+        while self.fault is not None or self.unwritten >= self._config.batch_max:
+            if self.fault is not None or self._in_flight is None:
+                await trio.sleep(RETRY_SECONDS)
+            else:
+                await self._in_flight.done.wait()
+            self._kick()
+
+    def _gather(self, draft: Draft) -> None:
         self._gathering.drafts.append(draft)
         if self.unwritten * 2 >= self._config.batch_max:
             self._kick()
