@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -273,6 +274,11 @@ def _check(config: Config, places: _Places) -> None:
                 )
     if (config.keys.root_kid is None) != (config.keys.root_public is None):
         _refuse("keys: root_kid and root_public go together", places.pointer("keys"))
+    if config.library.folder is not None and config.library.key is None:
+        _refuse(
+            "library.folder: pin the public key that signed it as library.key",
+            places.pointer("library.folder"),
+        )
     known = {authority.did for authority in config.authority}
     for index, source in enumerate(config.source):
         place = f"source[{index}]"
@@ -285,14 +291,20 @@ def _check(config: Config, places: _Places) -> None:
         _check_uri(source.uri, f"{place}.uri", config.fetch, places)
     for index, dataset in enumerate(config.dataset):
         _check_dataset(dataset, f"dataset[{index}]", config.fetch, places)
+    for index, hook in enumerate(config.webhook):
+        _check_uri(hook.url, f"webhook[{index}].url", config.fetch, places)
     _check_witnesses(config, places)
+    _check_oauth(config, places)
     tables = (
         ("authority", "did", [item.did for item in config.authority]),
+        ("approver", "did", [item.did for item in config.approver]),
+        ("proof_verifier", "did", [item.did for item in config.proof_verifier]),
         ("source", "name", [item.name for item in config.source]),
         ("dataset", "name", [item.name for item in config.dataset]),
         ("witness", "name", [item.name for item in config.witness]),
         ("witnessed_log", "origin", [item.origin for item in config.witnessed_log]),
         ("peer_log", "name", [item.name for item in config.peer_log]),
+        ("webhook", "name", [item.name for item in config.webhook]),
         ("role", "uri", [item.uri for item in config.role]),
     )
     for table, field, values in tables:
@@ -345,6 +357,18 @@ def _check_witnesses(config: Config, places: _Places) -> None:
         )
 
 
+def _check_oauth(config: Config, places: _Places) -> None:
+    oauth = config.oauth
+    if oauth.issuer is None:
+        return
+    if (oauth.jwks_uri is None) == (oauth.jwks_file is None):
+        _refuse("oauth: give either jwks_uri or jwks_file", places.pointer("oauth"))
+    if not any(oauth.roles.values()):
+        _refuse("oauth.roles: without it no token gives a role", places.pointer("oauth"))
+    if oauth.jwks_uri is not None:
+        _check_uri(oauth.jwks_uri, "oauth.jwks_uri", config.fetch, places)
+
+
 def _check_key(text: str, setting: str, places: _Places) -> None:
     try:
         note.parse_key(text)
@@ -371,9 +395,6 @@ def _check_uri(uri: str, setting: str, fetch: FetchConfig, places: _Places) -> N
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import NamedTuple
@@ -139,18 +139,21 @@ class Egress:
         return await self._once("GET", uri, None, [])
 
     async def post(
-        self, uri: str, body: bytes, *, content_type: str = "text/plain; charset=utf-8"
+        self,
+        uri: str,
+        body: bytes,
+        *,
+        content_type: str = "text/plain; charset=utf-8",
+        headers: Mapping[str, str] | None = None,
     ) -> Answered:
         """Return what a POST is answered with, whatever its status; tried once, no redirects.
 
         Raises:
           RtgfError: RTGF_SANCTIONS_FETCH_FAILED if there is no complete answer in time.
         """
-        headers = [
-            (b"Content-Type", content_type.encode("ascii")),
-            (b"Content-Length", str(len(body)).encode("ascii")),
-        ]
-        return await self._once("POST", uri, body, headers)
+        told = {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
+        lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in told.items()]
+        return await self._once("POST", uri, body, lines)
 
     async def _once(
         self, method: str, uri: str, body: bytes | None, headers: list[tuple[bytes, bytes]]

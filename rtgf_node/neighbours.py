@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from rtgf_node import witness_guard
 from rtgf_node.actors.gossip import GossipActor, PeerLink
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.supervisor import Child
@@ -17,13 +18,13 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_files import KeyFiles
 from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.settings import Config, RemoteConfig
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import Check
+from rtgf_node.witness_guard import WitnessGuard
 
 ANSWER_SECONDS = 10.0
 """For one answer of a witness or a peer: a few kilobytes, made without waiting for anybody."""
@@ -99,7 +100,6 @@ def meet(
     replicator: Replicator,
     store: Store,
     provider: FileKeyProvider,
-    files: KeyFiles,
     clock: Clock,
     metrics: Metrics,
 ) -> Neighbours:
@@ -148,9 +148,9 @@ def meet(
                 for one in config.peer_log
             ],
             origin=origin,
-            keys=[
+            keys=lambda: [
                 checkpoint.verifier_key(origin, key.public)
-                for key in files.keys
+                for key in store.keys.all()
                 if key.purpose == "log"
             ],
             every_seconds=config.log.gossip_every_seconds,
@@ -196,6 +196,7 @@ def _witness(
         log=log,
         store=store,
         signer=provider.signer("witness"),
+        guard=WitnessGuard(config.log.guard_file.with_name(witness_guard.FILE)),
         name=config.witness_name(),
         logs={
             one.origin: tuple(note.parse_key(key) for key in one.verifier_keys)

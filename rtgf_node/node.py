@@ -6,58 +6,78 @@ the reverse: nothing new comes in, what was asked is answered, the store is clos
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import structlog
 import trio
 
-from rtgf_node import __version__, key_files, telemetry
+from rtgf_node import (
+    __version__,
+    access_rules,
+    key_files,
+    pinned,
+    policy_library,
+    start_checks,
+    telemetry,
+    webhooks,
+)
 from rtgf_node import neighbours as neighbourhood
+from rtgf_node.actors.approvals import ApprovalsActor
 from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.dataset_intake import DatasetIntake
 from rtgf_node.actors.fetcher import FetcherActor
+from rtgf_node.actors.issuing import Issuing
+from rtgf_node.actors.key_changes import KeyChanges
 from rtgf_node.actors.log import LogActor
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.registry import RegistryActor
 from rtgf_node.actors.revocation import RevocationActor
 from rtgf_node.actors.snapshot_intake import SnapshotIntake
 from rtgf_node.actors.supervisor import Child, Restarts, Supervisor
+from rtgf_node.actors.terms_intake import TermsIntake
 from rtgf_node.actors.verifier import VerifierActor
-from rtgf_node.api import listeners
+from rtgf_node.actors.waiver_intake import WaiverIntake
+from rtgf_node.api import admin_socket, bearer, listeners
 from rtgf_node.api.access import Access
-from rtgf_node.api.app import build_app
+from rtgf_node.api.app import build_app, hot_routes
+from rtgf_node.api.behind import Framework
 from rtgf_node.api.desk import Desk
+from rtgf_node.api.front import Front
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound, ServerTls
 from rtgf_node.api.metrics import build_app as metrics_app
-from rtgf_node.core import times, tree_head
-from rtgf_node.core.canonical_json import parse
+from rtgf_node.api.once import KeptAnswers
 from rtgf_node.core.clock import Clock
-from rtgf_node.core.keys import KeySet
-from rtgf_node.core.policy.templates import Library
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.head_guard import HeadGuard
-from rtgf_node.key_files import KeyFiles
 from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
+from rtgf_node.ops.syslog import Syslog
 from rtgf_node.readiness import Readiness
+from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.settings import Config
+from rtgf_node.signers import Signers, usable
 from rtgf_node.store import Store, open_store
 from rtgf_node.system_clock import SystemClock
+from rtgf_node.workers import Workers
 
 log = structlog.get_logger(__name__)
 
 LOG_WAITING = 1024
 """Commands that may wait for the log: a tenth of a second at what it commits."""
+
+ACTORS = ("log", "registry", "revocation", "verifier", "compiler", "approvals", "fetcher")
+"""Those with a mailbox in every node."""
 
 STATUS_LISTS = "/revocations/status-list"
 """Where the status lists are read, each under its number; their URIs stand in every token."""
@@ -104,21 +124,26 @@ class Node:
     ) -> None:
         self._config = config
         self._replicator = replicator
+        self._workers = workers = Workers(config, replicator)
         files = key_files.load(config.keys, at=clock.now())
-        _check_head(store, files, clock.now())
-        library_files = _library_files()
+        start_checks.check_keys(store, files)
+        signers = Signers(provider, usable(files.key_set()))
+        replicator.feed.subscribe("signers", signers.hear)
+        start_checks.check_head(store, files, clock.now(), signers.of("log").kid)
+        policies = policy_library.configured(config.library.folder, config.library.key)
+        proof_verifiers = pinned.proof_verifiers(config)
         boxes = {
             name: Mailbox(name, capacity=LOG_WAITING if name == "log" else WAITING)
-            for name in ("log", "registry", "revocation", "verifier", "compiler", "fetcher")
+            for name in ACTORS
         }
         self._metrics = metrics = telemetry.Metrics(version=__version__)
         url = config.node.public_url.rstrip("/")
         egress = Egress(config.fetch, jitter=lambda: secrets.randbelow(1000) / 1000)
         log_actor = LogActor(
             boxes["log"],
-            replicator=replicator,
+            replicator=workers.followed(),
             reader=store.log,
-            signer=provider.signer("log"),
+            signer=signers.of("log"),
             guard=HeadGuard(config.log.guard_file),
             origin=config.log_origin(),
             clock=clock,
@@ -132,7 +157,17 @@ class Node:
             boxes["registry"],
             log=boxes["log"],
             store=store,
-            key_files=files,
+            keys=KeyChanges(
+                log=boxes["log"],
+                store=store,
+                files=files,
+                root=key_files.pinned_root(config.keys),
+                folder=config.keys.folder,
+                provider=provider,
+                issuer=config.node.issuer,
+                clock=clock,
+                metrics=metrics,
+            ),
             issuer=config.node.issuer,
             clock=clock,
             metrics=metrics,
@@ -141,7 +176,8 @@ class Node:
             boxes["revocation"],
             log=boxes["log"],
             store=store,
-            signer=provider.signer("status"),
+            signer=signers.of("status"),
+            past_signer=lambda then: signers.past("status", then),
             status_lists_uri=f"{url}{STATUS_LISTS}",
             clock=clock,
             metrics=metrics,
@@ -155,35 +191,70 @@ class Node:
             required=config.verify.required,
             max_age_seconds={one.name: one.max_age_seconds for one in config.dataset},
             max_staleness_seconds=config.verify.max_staleness_seconds,
+            proof_verifiers=proof_verifiers,
+            resolver_timeout_seconds=config.verify.resolver_timeout_seconds,
             clock=clock,
             metrics=metrics,
+            prepare_others=workers.prepare,
         )
         compiler = CompilerActor(
             boxes["compiler"],
             registry=boxes["registry"],
-            verifier=boxes["verifier"],
+            issuing=Issuing(
+                registry=boxes["registry"],
+                verifier=boxes["verifier"],
+                approvals=boxes["approvals"],
+                required=config.approvals.required,
+                signer=signers.of("token"),
+                objects=store.objects,
+                metrics=metrics,
+            ),
             planner=Planner(
                 store=store,
-                library=Library.load(library_files),
-                library_files=library_files,
+                library=policies.library,
+                library_files=policies.files,
+                list_keys={one.name: one.key for one in config.dataset if one.key is not None},
                 issuer=config.node.issuer,
-                kid=provider.signer("token").kid,
+                kid=lambda: signers.current("token").kid,
                 log_url=url,
                 status_lists_uri=f"{url}{STATUS_LISTS}",
             ),
-            signer=provider.signer("token"),
             keep_divergent_in=config.node.data_dir / "divergent",
+            builds=store.registry,
+            objects=store.objects,
+            build_in=config.node.data_dir / "building",
+            processes=config.compiler.processes or os.cpu_count() or 1,
             timeout_seconds=config.compiler.timeout_seconds,
             clock=clock,
             metrics=metrics,
         )
+        terms = TermsIntake(
+            registry=boxes["registry"],
+            store=store,
+            authorities=pinned.authorities(config),
+            places={one.did: one.jurisdictions for one in config.authority},
+            max_ttl_sec=config.compiler.max_ttl_sec,
+            clock=clock,
+            metrics=metrics,
+        )
+        approvals = ApprovalsActor(
+            boxes["approvals"],
+            log=boxes["log"],
+            compiler=boxes["compiler"],
+            registry=boxes["registry"],
+            store=store,
+            deadline_seconds=config.approvals.deadline_seconds,
+            clock=clock,
+        )
         fetcher = FetcherActor(
             boxes["fetcher"],
+            terms=terms,
             snapshots=SnapshotIntake(
+                terms=terms,
                 registry=boxes["registry"],
                 egress=egress,
                 store=store,
-                authorities=_pinned(config),
+                authorities=pinned.authorities(config),
                 places={one.did: one.jurisdictions for one in config.authority},
                 max_ttl_sec=config.compiler.max_ttl_sec,
                 clock=clock,
@@ -195,6 +266,13 @@ class Node:
                 store=store,
                 clock=clock,
                 metrics=metrics,
+            ),
+            waivers=WaiverIntake(
+                registry=boxes["registry"],
+                store=store,
+                approvers=pinned.approvers(config),
+                library=policies.library,
+                clock=clock,
             ),
             source_configs=config.source,
             dataset_configs=config.dataset,
@@ -208,26 +286,42 @@ class Node:
             clock=clock,
             figures=metrics.decisions,
         )
+        host = config.log_origin().partition("/")[0]
+        syslog = Syslog(config.audit.syslog, host=host, clock=clock)
+        bearers = bearer.configured(config, egress=egress, clock=clock, metrics=metrics)
         neighbours = neighbourhood.meet(
             config,
             log=boxes["log"],
             replicator=replicator,
             store=store,
             provider=provider,
-            files=files,
             clock=clock,
             metrics=metrics,
         )
         if neighbours.mailbox is not None:
             boxes["witness"] = neighbours.mailbox
+        self._news = news = RevocationNews(replicator.feed)
         self._supervisor = Supervisor(
             [
                 Child("log", log_actor.run),
                 *neighbours.children(),
+                *webhooks.configured(
+                    config,
+                    log=boxes["log"],
+                    replicator=replicator,
+                    news=news,
+                    store=store,
+                    signers=signers,
+                    clock=clock,
+                    figures=metrics.push,
+                ),
+                *([Child("issuer_keys", bearers.keys.run)] if bearers is not None else []),
                 Child("registry", registry.run),
                 Child("revocation", revocation.run),
                 Child("verifier", verifier.run),
                 Child("compiler", compiler.run),
+                Child("approvals", approvals.run),
+                *([Child("syslog", syslog.run)] if config.audit.syslog else []),
                 Child("fetcher", fetcher.run),
                 # Stopped first: its last root goes into the log.
                 Child("decisions", decisions.run),
@@ -245,20 +339,32 @@ class Node:
             decisions=decisions,
             neighbours=neighbours,
             fetcher=fetcher,
+            workers=workers.checks,
         )
         metrics.watch([box.statistics for box in boxes.values()], self._supervisor.statistics)
+        metrics.watch([], workers.statistics)
+        metrics.others = workers.figures
+        self._may_answer = lambda: log_actor.forked is None
         self._desk = Desk(
             config=config,
             clock=clock,
             metrics=metrics,
-            access=Access(config.role),
+            access=Access(admin_socket.own_role(config.role), bearers),
             limits=RateLimits(config.limits),
             store=store,
             verifier=verifier,
+            proof_verifiers=proof_verifiers,
+            access_rules=access_rules.load(config),
             fetcher=boxes["fetcher"],
             compiler=boxes["compiler"],
+            approvals=boxes["approvals"],
+            registry=boxes["registry"],
+            trail=AuditTrail(config.node.data_dir / "audit", config.audit, syslog.ship),
             revocation=boxes["revocation"],
             log=boxes["log"],
+            news=news,
+            receipts=signers.of("receipt"),
+            kept=KeptAnswers(clock),
             witness=neighbours.mailbox,
             witness_key=neighbours.verifier_key,
             heads=ShownHeads(store, neighbours.policy, config.log.witness_mode),
@@ -289,16 +395,28 @@ class Node:
                 )
             files = config.tls
             tls = ServerTls(files.certificate_file, files.key_file, files.client_ca_file)
-            bound: Bound = await nursery.start(
-                partial(
+            routes = hot_routes(self._desk)
+            framework = Framework(build_app(self._desk), config.http, config.node.public_url)
+            if config.workers.count:
+                serve = partial(
+                    self._workers.run, framework, routes, self._decisions, self._may_answer
+                )
+            else:
+                serve = partial(
                     listeners.serve,
-                    build_app(self._desk),
+                    framework,
                     config.http,
                     tls=tls,
                     bind=config.http.bind,
+                    hot=Front(self._desk, routes, self._replicator.feed),
                     public_url=config.node.public_url,
                 )
-            )
+            if config.http.admin_socket is not None:
+                here = admin_socket.listen(config.http.admin_socket)
+                await nursery.start(
+                    partial(listeners.serve, framework, config.http, tls=None, bind=here)
+                )
+            bound: Bound = await nursery.start(serve)
             log.info(
                 "node_ready",
                 url=self._config.node.public_url,
@@ -307,8 +425,10 @@ class Node:
                 version=__version__,
             )
             task_status.started(bound)
-            await _wait_stop_signal(tls)
+            await _wait_stop_signal(tls, self._workers)
             log.info("node_stopping")
+            self._news.end()
+            await framework.retire()
             nursery.cancel_scope.cancel()
 
     async def _end_with_the_store(self) -> None:
@@ -317,26 +437,12 @@ class Node:
         raise RuntimeError("the store failed") from self._replicator.error
 
 
-def _check_head(store: Store, files: KeyFiles, now: int) -> None:
-    """Refuse to start on a head that our log key did not sign.
-
-    Raises:
-      RtgfError: RTGF_TXP_ROOT_SIGNATURE_INVALID.
-    """
-    held = store.log.latest_head()
-    if held is not None:
-        head = tree_head.from_document(parse(held.document))
-        tree_head.verify(
-            head, KeySet.from_jwks(parse(files.jwks)), max(now, times.parse(head.issued_at))
-        )
-
-
 def _contradiction(store: Store) -> str | None:
     """Return what was found before and still stops the signing."""
     return next((row.detail for row in store.gossip.open_findings() if row.halts), None)
 
 
-async def _wait_stop_signal(tls: ServerTls) -> None:
+async def _wait_stop_signal(tls: ServerTls, workers: Workers) -> None:
     """Return at SIGTERM or SIGINT; at SIGHUP take the certificates anew."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         async for received in signals:
@@ -344,6 +450,7 @@ async def _wait_stop_signal(tls: ServerTls) -> None:
                 return
             try:
                 tls.reload()
+                workers.read_certificates()
             except RtgfError as error:
                 log.error("certificates_not_reloaded", detail=str(error))
             else:
@@ -357,24 +464,3 @@ def _secret(path: Path) -> bytes:
         raise RtgfError(
             Code.RTGF_KEY_STORE_LOCKED, f"the passphrase file cannot be read: {error.strerror}"
         ) from error
-
-
-def _library_files() -> dict[str, bytes]:
-    folder = resources.files("rtgf_node.core.policy") / "library"
-    return {
-        entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".json")
-    }
-
-
-def _pinned(config: Config) -> dict[str, KeySet]:
-    """Return each authority's pinned keys."""
-    pinned = {}
-    for authority in config.authority:
-        try:
-            pinned[authority.did] = KeySet.from_jwks(parse(authority.jwks_file.read_bytes()))
-        except OSError as error:
-            raise RtgfError(
-                Code.RTGF_CONFIG_INVALID,
-                f"the keys of {authority.did}: {authority.jwks_file}: {error.strerror}",
-            ) from error
-    return pinned

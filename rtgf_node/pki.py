@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.whole_file import sync_folder
 
 CA_DAYS: Final = 3650
 """Ten years: replacing the CA means visiting every partner."""
@@ -158,6 +159,9 @@ def write(credential: Credential, certificate_file: Path, key_file: Path) -> Non
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(path.parent)
 
 
 def read(certificate_file: Path, key_file: Path) -> Credential:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from rtgf_node import __version__
+from rtgf_node import __version__, webhooks
+from rtgf_node.actors import quarantine
 from rtgf_node.actors.fetcher import FetcherActor
 from rtgf_node.actors.log import LogActor
 from rtgf_node.actors.mailbox import Mailbox
@@ -18,7 +20,14 @@ from rtgf_node.neighbours import Neighbours
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
-from rtgf_node.wire import ActorStatus, Check, DatasetStatus, ReadyAnswer, StatusAnswer
+from rtgf_node.wire import (
+    ActorStatus,
+    Check,
+    DatasetStatus,
+    QuarantinedFile,
+    ReadyAnswer,
+    StatusAnswer,
+)
 
 HEAD_PERIODS = 3
 """A head that is older than this many periods proves that the log actor does not live."""
@@ -37,6 +46,7 @@ class Readiness(NamedTuple):
     decisions: DecisionLog
     neighbours: Neighbours
     fetcher: FetcherActor
+    workers: Callable[[], list[Check]]
 
     def ready(self) -> ReadyAnswer:
         """Return `not_ready` if it must not be asked, `degraded` if something is old, else `ready`.
@@ -75,7 +85,8 @@ class Readiness(NamedTuple):
             for name, reason in sorted(self.fetcher.quarantined.items())
             if f"dataset:{name}" not in held
         ]
-        wanted += self.neighbours.checks()
+        wanted += [*self.neighbours.checks(), *self.workers()]
+        wanted += webhooks.checks(self.config, self.store, now=self.clock.now())
         state = "ready"
         if not all(check.ok for check in wanted) or not needed[-1].ok:
             state = "degraded"
@@ -111,6 +122,16 @@ class Readiness(NamedTuple):
                 for statistics in (box.statistics(),)
             ],
             halted=self.log.halted,
+            quarantine=tuple(
+                QuarantinedFile(
+                    name=row.name,
+                    reason=row.reason,
+                    at=times.to_text(row.at),
+                    until=times.to_text(row.at + quarantine.MAX_AGE_SECONDS),
+                    raw_sha256=row.raw_sha256,
+                )
+                for row in self.fetcher.waiting()
+            ),
         )
 
     def _states(self) -> dict[str, str]:

@@ -14,7 +14,23 @@ import msgspec
 Role = Literal[
     "regulator", "compiler", "operator", "approver", "auditor", "partner", "monitor", "peer"
 ]
+Act = Literal["publish", "accept_conflicts", "rotate", "revoke_key", "membership"]
+TokenRole = Literal["partner", "monitor"]
 TokenType = Literal["rmt", "imt", "cort", "psrt", "rrmt"]
+WebhookEvent = Literal["revocation", "reinstatement"]
+TokenAlgorithm = Literal[
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "Ed25519",
+    "EdDSA",
+]
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 WholeSeconds: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
@@ -27,6 +43,10 @@ KeyName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\s+]{1,255}$")]
 VerifierKey: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44,48}$")
 ]
+Collector: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^(|/[^\x00]{1,100}|[^\s/]{1,255}:[0-9]{1,5})$")
+]
+ProofType: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
 Share: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$")]
 
 
@@ -46,12 +66,15 @@ class HttpConfig(Section, frozen=True):
     """`[http]`: the public listener and what one client may cost."""
 
     bind: str = "127.0.0.1:8443"
+    admin_socket: Path | None = None
     max_body_bytes: Count = 1 << 20
     max_admin_body_bytes: Count = 32 << 20
     max_header_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 20)] = 16 << 10
     max_connections: Count = 1024
     max_connections_per_address: Count = 64
     max_streams_per_connection: Count = 100
+    max_event_streams: Count = 256
+    max_event_streams_per_client: Count = 8
     handshake_timeout_seconds: Seconds = 10.0
     request_timeout_seconds: Seconds = 30.0
     admin_timeout_seconds: Seconds = 600.0
@@ -104,11 +127,34 @@ class DecisionsConfig(Section, frozen=True):
     root_every_seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
 
 
+class WorkersConfig(Section, frozen=True):
+    """`[workers]`: further processes that answer reads and verifications; none if `count` is 0."""
+
+    count: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    max_lag_seconds: Annotated[float, msgspec.Meta(ge=0.2, le=10)] = 1.0
+
+
 class CompilerConfig(Section, frozen=True):
     """`[compiler]`: the builds."""
 
-    timeout_seconds: Seconds = 300.0
+    timeout_seconds: Seconds = 1_800.0
+    processes: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     max_ttl_sec: WholeSeconds = 86_400
+
+
+class ApprovalsConfig(Section, frozen=True):
+    """`[approvals]`: what takes a second person, and how long it may wait for one."""
+
+    required: tuple[Act, ...] = ()
+    deadline_seconds: WholeSeconds = 86_400
+
+
+class AuditConfig(Section, frozen=True):
+    """`[audit]`: how much of the audit trail is kept here, and where else it goes."""
+
+    max_file_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 16 << 20
+    max_files: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 64
+    syslog: Collector = ""
 
 
 class VerifyConfig(Section, frozen=True):
@@ -116,16 +162,61 @@ class VerifyConfig(Section, frozen=True):
 
     required: tuple[TokenType, ...] = ("rmt",)
     max_staleness_seconds: Seconds = 60.0
+    resolver_timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 1.0
+
+
+class AuthzenConfig(Section, frozen=True):
+    """`[authzen]`: what AuthZEN requests are decided by, beside tokens."""
+
+    actions: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...] = (
+        "transfer",
+        "pay",
+    )
+    rules_file: Path | None = None
+
+
+class LibraryConfig(Section, frozen=True):
+    """`[library]`: the predicate library. Without a folder, the one that comes with the program."""
+
+    folder: Path | None = None
+    key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
 
 
 class LimitsConfig(Section, frozen=True):
-    """`[limits]`: requests per second and client, by the class of the client."""
+    """`[limits]`: requests per second and client, by the class of the client and of the route."""
 
     public_per_second: Rate = 20.0
     public_burst: Count = 100
     partner_per_second: Rate = 1000.0
     partner_burst: Count = 2000
+    verify_public_per_second: Rate | None = None
+    verify_public_burst: Count | None = None
+    verify_partner_per_second: Rate | None = None
+    verify_partner_burst: Count | None = None
+    admin_per_second: Rate = 100.0
+    admin_burst: Count = 1000
     max_clients: Count = 10_000
+
+
+class OauthConfig(Section, frozen=True):
+    """`[oauth]`: whose bearer tokens name callers. Without an issuer none is looked at."""
+
+    issuer: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s?#]{1,250}$")] | None = None
+    audience: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")] | None = None
+    jwks_uri: HttpsUrl | None = None
+    jwks_file: Path | None = None
+    jwks_max_age_seconds: Seconds = 3600.0
+    jwks_refresh_seconds: Seconds = 30.0
+    algorithms: Annotated[tuple[TokenAlgorithm, ...], msgspec.Meta(min_length=1)] = (
+        "RS256",
+        "PS256",
+        "ES256",
+        "Ed25519",
+        "EdDSA",
+    )
+    skew_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 60
+    roles_claim: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("scope",)
+    roles: dict[str, tuple[TokenRole, ...]] = {}
 
 
 class FetchConfig(Section, frozen=True):
@@ -147,6 +238,21 @@ class AuthorityConfig(Section, frozen=True):
     did: Did
     jwks_file: Path
     jurisdictions: tuple[Jurisdiction, ...] = ()
+
+
+class ApproverConfig(Section, frozen=True):
+    """`[[approver]]`: who may let clauses pass that no template serves, and its pinned keys."""
+
+    did: Did
+    jwks_file: Path
+
+
+class ProofVerifierConfig(Section, frozen=True):
+    """`[[proof_verifier]]`: who may vouch for which external proofs, and its pinned keys."""
+
+    did: Did
+    jwks_file: Path
+    proofs: Annotated[tuple[ProofType, ...], msgspec.Meta(min_length=1)]
 
 
 class SourceConfig(Section, frozen=True):
@@ -213,6 +319,18 @@ class PeerLogConfig(RemoteConfig, frozen=True):
     halt: bool = True
 
 
+class WebhookConfig(Section, frozen=True):
+    """`[[webhook]]`: a partner that is told of revocations, each as it commits."""
+
+    name: Name
+    url: HttpsUrl
+    events: Annotated[tuple[WebhookEvent, ...], msgspec.Meta(min_length=1)] = (
+        "revocation",
+        "reinstatement",
+    )
+    ca_file: Path | None = None
+
+
 class RoleConfig(Section, frozen=True):
     """`[[role]]`: what the holder of the certificate with this SAN URI may do."""
 
@@ -224,6 +342,7 @@ class ClientConfig(Section, frozen=True):
     """`[client]`: how the command line reaches a node, and as whom. Without a URL, this node's."""
 
     url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")] | None = None
+    socket: Path | None = None
     ca_file: Path = Path("pki/ca.pem")
     certificate_file: Path | None = None
     key_file: Path | None = None
@@ -241,18 +360,27 @@ class Config(Section, frozen=True):
     keys: KeysConfig = KeysConfig()
     log: LogConfig = LogConfig()
     decisions: DecisionsConfig = DecisionsConfig()
+    workers: WorkersConfig = WorkersConfig()
     compiler: CompilerConfig = CompilerConfig()
+    approvals: ApprovalsConfig = ApprovalsConfig()
+    audit: AuditConfig = AuditConfig()
     verify: VerifyConfig = VerifyConfig()
+    authzen: AuthzenConfig = AuthzenConfig()
+    library: LibraryConfig = LibraryConfig()
     limits: LimitsConfig = LimitsConfig()
+    oauth: OauthConfig = OauthConfig()
     fetch: FetchConfig = FetchConfig()
     witnessing: WitnessingConfig = WitnessingConfig()
     client: ClientConfig = ClientConfig()
     authority: tuple[AuthorityConfig, ...] = ()
+    approver: tuple[ApproverConfig, ...] = ()
+    proof_verifier: tuple[ProofVerifierConfig, ...] = ()
     source: tuple[SourceConfig, ...] = ()
     dataset: tuple[DatasetConfig, ...] = ()
     witness: tuple[WitnessConfig, ...] = ()
     witnessed_log: tuple[WitnessedLogConfig, ...] = ()
     peer_log: tuple[PeerLogConfig, ...] = ()
+    webhook: tuple[WebhookConfig, ...] = ()
     role: tuple[RoleConfig, ...] = ()
 
     def log_origin(self) -> str:

@@ -10,17 +10,17 @@ from typing import Annotated, Any
 
 import msgspec
 
-Document = dict[str, Any]
-"""A JSON object whose members are another page's business (a token, a context, an event)."""
-
-
-class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A request body. Unknown members are refused with their path."""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer body."""
-
+from rtgf_node.wire_builds import BuildAnswer as BuildAnswer
+from rtgf_node.wire_builds import BuildLine as BuildLine
+from rtgf_node.wire_builds import BuildProgress as BuildProgress
+from rtgf_node.wire_builds import BuildStage as BuildStage
+from rtgf_node.wire_builds import CompileRequest as CompileRequest
+from rtgf_node.wire_builds import FetchAnswer as FetchAnswer
+from rtgf_node.wire_builds import FetchItem as FetchItem
+from rtgf_node.wire_builds import IntakeAnswer as IntakeAnswer
+from rtgf_node.wire_shapes import Answer as Answer
+from rtgf_node.wire_shapes import Body as Body
+from rtgf_node.wire_shapes import Document as Document
 
 # --- problems (RFC 9457) ------------------------------------------------------------------------
 
@@ -223,81 +223,21 @@ class RevokeRequest(Body, frozen=True):
     """`POST /admin/revoke` and `/admin/reinstate`: 1 to 1,000 items, all or nothing."""
 
     items: list[RevokeItem]
+    proofs: bool = False
 
 
 class RevokeAnswer(Answer, frozen=True):
-    """The epoch after it, and every token that fell, the dependants included."""
+    """The epoch after it, every token that fell, the dependants included, and proofs if asked for.
+
+    `proofs` are of the entries in the log, in their order; none while nothing may be signed.
+    """
 
     revEpoch: int  # noqa: N815 - the contract's spelling
     entries: list[RevocationEntry]
+    proofs: list[ProofBundle] = msgspec.field(default_factory=list)
 
 
-# --- intake and builds --------------------------------------------------------------------------
-
-
-class IntakeAnswer(Answer, frozen=True):
-    """What became of a pushed or fetched document. `outcome` is `accepted` or `unchanged`."""
-
-    subject: str
-    outcome: str
-    digest: str
-    event_id: str | None
-    detail: str = ""
-
-
-class FetchItem(Answer, frozen=True):
-    """What one source gave: `accepted`, `unchanged`, `quarantined` or `refused`."""
-
-    source: str
-    outcome: str
-    subject: str = ""
-    records: int | None = None
-    unreadable: int | None = None
-    raw_sha256: str | None = None
-    content_sha256: str | None = None
-    code: str | None = None
-    detail: str = ""
-
-
-class FetchAnswer(Answer, frozen=True):
-    """`POST /admin/fetch[/{source}]`: one item per document looked at."""
-
-    items: list[FetchItem]
-
-
-class CompileRequest(Body, frozen=True):
-    """`POST /admin/compile`: build what is due.
-
-    `accept_conflicts` needs the approver's role: corridors whose rules differ are published only
-    after somebody accepted the stricter ones.
-    """
-
-    jurisdictions: list[str] | None = None
-    domains: list[str] | None = None
-    accept_conflicts: bool = False
-
-
-class BuildStage(Answer, frozen=True):
-    """One line of a build's log."""
-
-    stage: str
-    detail: str
-    at: str
-
-
-class BuildAnswer(Answer, frozen=True):
-    """A build: `running`, `published`, `nothing_due` or `failed`."""
-
-    build_id: str
-    state: str
-    stages: list[BuildStage]
-    issued: list[str]
-    held: list[str]
-    unsatisfiable: list[Document]
-    manifest_digest: str | None = None
-    code: str | None = None
-    detail: str | None = None
-    causes: list[Document] = []
+# --- signing ------------------------------------------------------------------------------------
 
 
 class ResumeRequest(Body, frozen=True):
@@ -347,6 +287,16 @@ class DatasetStatus(Answer, frozen=True):
     quarantined: str | None = None
 
 
+class QuarantinedFile(Answer, frozen=True):
+    """The newest file of a list, if it is not in force: why, since when, until when it waits."""
+
+    name: str
+    reason: str
+    at: str
+    until: str
+    raw_sha256: str
+
+
 class StatusAnswer(Answer, frozen=True):
     """`GET /admin/status`: one page for the operator."""
 
@@ -362,6 +312,7 @@ class StatusAnswer(Answer, frozen=True):
     datasets: list[DatasetStatus]
     actors: list[ActorStatus]
     halted: str | None = None
+    quarantine: tuple[QuarantinedFile, ...] = ()
 
 
 class KeyAnswer(Answer, frozen=True):

@@ -19,10 +19,10 @@ class DecisionEntry(Answer, frozen=True, forbid_unknown_fields=True):
       client: the certificate's identity; null without one. Addresses are not kept.
       route: what was asked.
       request_digest: SHA-256 of the request's body; null if none was taken.
-      answer_digest: SHA-256 of the answer's body as it was sent.
+      answer_digest: SHA-256 of the answer's body as it was sent, without a receipt around it.
       tokens: the ids of the tokens it rests on; none where the answer is a problem.
       decision: what the policy said, where it was asked.
-      valid: the verdict; null where the answer is none.
+      valid: the verdict, of a batch whether all are; null where the answer is none.
       reason: the code why not valid, or the code of the problem that was answered.
       revEpoch: the revocation epoch it was given at.
       trace_digest: the digest of the decision's trace.

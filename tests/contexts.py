@@ -30,7 +30,7 @@ _LIBRARY = worlds.library()
 
 def example(name: str, **changes: Any) -> dict[str, Any]:
     """The context in `config/policies/examples/<name>.json`, with members replaced."""
-    context = json.loads((POLICIES / "examples" / f"{name}.json").read_text())
+    context = json.loads((POLICIES / "examples" / f"{name}.json").read_bytes())
     return {**context, **copy.deepcopy(changes)}
 
 
@@ -50,7 +50,7 @@ def policy_names() -> list[str]:
 
 def policy_document(name: str) -> dict[str, Any]:
     """An illustrative snapshot, unsigned, such as `eu-payments_aml`."""
-    return dict(json.loads((POLICIES / f"{name}.json").read_text()))
+    return dict(json.loads((POLICIES / f"{name}.json").read_bytes()))
 
 
 def as_snapshot(document: dict[str, Any]) -> Snapshot:

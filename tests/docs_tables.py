@@ -17,14 +17,16 @@ from typing import Any, get_args
 import msgspec
 from prometheus_client.metrics import MetricWrapperBase
 
+from rtgf_node.api import contract_document
 from rtgf_node.errors import Code
 from rtgf_node.settings import Config
 from rtgf_node.telemetry import Metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+OPENAPI = DOCS / "openapi.json"
 LIBRARY = ROOT / "rtgf_node/core/policy/library"
-NO_TEMPLATE = {"manifest", "control_catalogue"}
+NO_TEMPLATE = {"manifest", "control_catalogue", "calendars"}
 BLOCK = re.compile(
     r"(?P<head><!-- table: (?P<name>[a-z]+) -->\n)(?P<body>.*?)(?P<tail><!-- end -->)", re.DOTALL
 )
@@ -77,7 +79,7 @@ def metrics() -> str:
     for family in node.registry.collect():
         stated = tuple(family.samples[0].labels) if family.samples else ()
         found[family.name] = _metric(family, getattr(family, "_labelnames", stated), moves=True)
-    parts = [node, node.decisions, node.neighbours]
+    parts = [node, node.decisions, node.neighbours, node.push]
     for name, value in [pair for part in parts for pair in vars(part).items()]:
         if isinstance(value, MetricWrapperBase):
             family = next(iter(value.describe()))
@@ -204,6 +206,11 @@ TABLES: Mapping[str, Callable[[], str]] = {
 }
 
 
+def openapi() -> bytes:
+    """Return the OpenAPI document as it is kept for comparison: a line for each member."""
+    return msgspec.json.format(contract_document.to_bytes(), indent=1) + b"\n"
+
+
 def renewed(text: str) -> str:
     """Return a page with each of its tables as the program has it now."""
 
@@ -214,7 +221,8 @@ def renewed(text: str) -> str:
 
 
 def main() -> None:
-    """Write the tables of every page."""
+    """Write the tables of every page, and the OpenAPI document."""
+    OPENAPI.write_bytes(openapi())
     for path in sorted(DOCS.rglob("*.md")):
         text = path.read_text()
         if text != (new := renewed(text)):

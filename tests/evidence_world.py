@@ -7,6 +7,7 @@ Made without a node, so that a test holds every key and can forge what a thief o
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtgf_node.core import (
@@ -23,6 +24,7 @@ from rtgf_node.core import (
     tree_head,
 )
 from rtgf_node.core.keys import KeySet, PublicKey, SeedSigner
+from tests.terms import CORRIDOR, PRICES, ROUTE
 
 START = times.parse("2026-11-22T10:00:00Z")
 YEAR = 365 * 86_400
@@ -45,11 +47,112 @@ SECOND = SeedSigner(kid(5), bytes([5] * 32))
 RMT_EU = "RMT:EU:payments_aml:2026-10.1"
 RMT_SG = "RMT:SG:payments_aml:2026-10.1"
 IMT = "IMT:EU-SG:payments_aml:2026-10.1"
+CORT = "CORT:EU-SG:instant:2026-10.1"
+PSRT = "PSRT:EU-SG:cards:2026-10.1"
+RRMT = "RRMT:EU:payments_aml:2026-10.1"
+TERMS = {
+    CORT: "terms:cort:eu-sg:instant:2026-10",
+    PSRT: "terms:psrt:eu-sg:cards:2026-10",
+    RRMT: "terms:rrmt:eu:payments_aml:2026-10",
+}
+"""The terms that each token is made from."""
 LISTS = ("eu-fsf", "un-sc")
+BUILD = digests.sha256(b"inputs")
 
 
 def data(document: dict[str, Any]) -> bytes:
     return canonical_json.canonical_bytes(document)
+
+
+def token(
+    token_id: str,
+    *,
+    rules: Sequence[str],
+    lists: Mapping[str, str],
+    parents: Sequence[str] = (),
+    window: tuple[str, str],
+    rev_epoch: int = 0,
+    idx: int,
+    anchor: Sequence[bytes] = (),
+    signer: SeedSigner = SIGNERS["token"],
+    terms: Mapping[str, Any] | None = None,
+    terms_digests: Sequence[str] = (),
+) -> bytes:
+    """Return a signed token that says nothing but where it comes from.
+
+    Args:
+      rules: the digests of its snapshots.
+      lists: the digests of its lists, by name.
+      window: from when to when it holds.
+      idx: its place in the status list.
+      anchor: the leaves of the log before its build.
+      terms: its member of that name.
+      terms_digests: of the documents that these come from.
+    """
+    parts = identifiers.split_token_id(token_id)
+    policy = rules[0] if len(rules) == 1 else digests.of_documents(rules)
+    inputs = sorted({*rules, *lists.values(), *terms_digests})
+    nbf, exp = window
+    own: dict[str, Any] = {"terms": terms}
+    if terms is None:
+        own = {f"{parts.type.lower()}_id": token_id, "predicate_set": [], "eval_plan": {}}
+    document = {
+        **own,
+        "type": parts.type,
+        "token_id": token_id,
+        "jti": identifiers.jti(BUILD, token_id),
+        "version": token_id.rpartition(":")[2],
+        "schema_version": tokens.SCHEMA_VERSION,
+        "issuer": ISSUER,
+        "domain": parts.name,
+        "jurisdiction" if parts.type in {"RMT", "RRMT"} else "corridor": parts.place,
+        "effective": {"nbf": nbf, "exp": exp},
+        "effective_date": nbf,
+        "expires_at": exp,
+        "ttl_sec": 3600,
+        "policy_max_ttl": 86400,
+        "policy_snapshot_hash": policy,
+        "scope_hash": digests.of_documents(inputs),
+        "derived_from": list(parents),
+        "controls": [{"id": "c1", "title": "Überprüfung, 100 %"}],
+        "prohibitions": [],
+        "duties": [],
+        "assurance_level": "low",
+        "required_assurance_level": "low",
+        "effective_conflicts": [],
+        "unmapped_clauses": [],
+        "evidence": {
+            "policy_snapshot": policy,
+            "datasets": [
+                {"provider": "p", "dataset": name, "version": "1", "content_sha256": content}
+                for name, content in lists.items()
+            ],
+            "inputs": inputs,
+        },
+        "evidence_requirements": [],
+        "revocation": {
+            "revEpoch": rev_epoch,
+            "status_list": {"uri": LIST_URI, "idx": idx},
+            "transparency_log": "https://rtgf.eu.example",
+            "anchor": {
+                "tree_size": len(anchor),
+                "root_hash": f"sha256:{merkle.root_hash(anchor).hex()}",
+            },
+        },
+        "build_manifest_id": BUILD,
+        "compiler_version": "0.1.0",
+        "kid": signer.kid,
+    }
+    return tokens.sign(document, [signer])
+
+
+def terms_of(token_id: str) -> list[str]:
+    """The terms that a file has besides the rules: of a PSRT its own, then its CORT's."""
+    return [TERMS[one] for one in {CORT: [CORT], PSRT: [PSRT, CORT]}.get(token_id, [])]
+
+
+def lists_of(token_id: str) -> tuple[str, ...]:
+    return () if token_id in TERMS else LISTS
 
 
 def posing_as(use: str) -> SeedSigner:
@@ -89,9 +192,8 @@ class World:
             self.log("policy_snapshot", name, digests.sha256(name.encode()), name=place)
         for name in (*LISTS, "us-ofac-sdn"):
             self.log("dataset", f"{name}:1", digests.sha256(name.encode()), name=name)
-        self.build = digests.sha256(b"inputs")
         anchor = len(self.events)
-        self.log("build", self.build, digests.sha256(b"manifest"), name="build")
+        self.log("build", BUILD, digests.sha256(b"manifest"), name="build")
         for token_id, rules, parents in (
             (RMT_EU, ["eu"], []),
             (RMT_SG, ["sg"], []),
@@ -99,6 +201,19 @@ class World:
         ):
             self.issue(token_id, rules=rules, parents=parents, anchor=anchor)
         self.log("build", digests.sha256(b"others"), digests.sha256(b"manifest"), name="build 2")
+
+    def with_terms(self) -> World:
+        """Add a CORT, a PSRT that rests on it, and an RRMT."""
+        anchor = len(self.events)
+        for name in TERMS.values():
+            self.log("terms", name, digests.sha256(name.encode()), name=name)
+        for token_id, rules, parents, said in (
+            (CORT, ["eu", "sg"], [IMT], CORRIDOR),
+            (PSRT, ["eu", "sg"], [CORT], ROUTE),
+            (RRMT, [TERMS[RRMT]], [], PRICES),
+        ):
+            self.issue(token_id, rules=rules, parents=parents, anchor=anchor, terms=said["terms"])
+        return self
 
     # --- the log --------------------------------------------------------------------------------
 
@@ -119,70 +234,37 @@ class World:
     def leaves(self, size: int | None = None) -> list[bytes]:
         return [merkle.leaf_hash(event.to_bytes(entry)) for entry in self.events[:size]]
 
-    def issue(self, token_id: str, *, rules: list[str], parents: list[str], anchor: int) -> None:
-        parts = identifiers.split_token_id(token_id)
+    def issue(
+        self,
+        token_id: str,
+        *,
+        rules: list[str],
+        parents: list[str],
+        anchor: int,
+        terms: Mapping[str, Any] | None = None,
+    ) -> None:
         hashes = [self.events[self.index[rule]].digest for rule in rules]
-        policy = hashes[0] if len(hashes) == 1 else digests.of_documents(hashes)
-        contents = {name: self.events[self.index[name]].digest for name in LISTS}
-        nbf, exp = self.window
-        document = {
-            "type": parts.type,
-            "token_id": token_id,
-            f"{parts.type.lower()}_id": token_id,
-            "jti": identifiers.jti(self.build, token_id),
-            "version": token_id.rpartition(":")[2],
-            "schema_version": tokens.SCHEMA_VERSION,
-            "issuer": ISSUER,
-            "domain": parts.name,
-            "jurisdiction" if parts.type == "RMT" else "corridor": parts.place,
-            "effective": {"nbf": nbf, "exp": exp},
-            "effective_date": nbf,
-            "expires_at": exp,
-            "ttl_sec": 3600,
-            "policy_max_ttl": 86400,
-            "policy_snapshot_hash": policy,
-            "scope_hash": digests.of_documents([*hashes, *contents.values()]),
-            "derived_from": parents,
-            "controls": [{"id": "c1", "title": "Überprüfung, 100 %"}],
-            "prohibitions": [],
-            "duties": [],
-            "assurance_level": "low",
-            "required_assurance_level": "low",
-            "effective_conflicts": [],
-            "unmapped_clauses": [],
-            "predicate_set": [],
-            "eval_plan": {},
-            "evidence": {
-                "policy_snapshot": policy,
-                "datasets": [
-                    {"provider": "p", "dataset": name, "version": "1", "content_sha256": content}
-                    for name, content in contents.items()
-                ],
-                "inputs": sorted([*hashes, *contents.values()]),
-            },
-            "evidence_requirements": [],
-            "revocation": {
-                "revEpoch": len(self.changes),
-                "status_list": {"uri": LIST_URI, "idx": len(self.tokens)},
-                "transparency_log": "https://rtgf.eu.example",
-                "anchor": {
-                    "tree_size": anchor,
-                    "root_hash": f"sha256:{merkle.root_hash(self.leaves(anchor)).hex()}",
-                },
-            },
-            "build_manifest_id": self.build,
-            "compiler_version": "0.1.0",
-            "kid": SIGNERS["token"].kid,
-        }
-        signed = canonical_json.parse_object(tokens.sign(document, [SIGNERS["token"]]))
+        body = token(
+            token_id,
+            rules=hashes,
+            lists={name: self.events[self.index[name]].digest for name in lists_of(token_id)},
+            parents=parents,
+            window=self.window,
+            rev_epoch=len(self.changes),
+            idx=len(self.tokens),
+            anchor=self.leaves(anchor),
+            terms=terms,
+            terms_digests=[self.events[self.index[name]].digest for name in terms_of(token_id)],
+        )
+        signed = canonical_json.parse_object(body)
         self.tokens[token_id] = signed
         self.log(
             "token_issue",
             token_id,
             str(signed["canonical_hash"]),
             name=token_id,
-            refs={"build": self.build, "derived_from": parents},
-            payload={"jti": document["jti"], "exp": exp},
+            refs={"build": BUILD, "derived_from": parents},
+            payload={"jti": signed["jti"], "exp": self.window[1]},
         )
 
     def revoke(self, token_id: str, *, status: str = "invalid", reason: str = "superseded") -> int:
@@ -259,7 +341,7 @@ class World:
         """The honest evidence of a token, as of the whole log."""
         head = self.head()
         token = copy.deepcopy(self.tokens[token_id])
-        rules = ("eu",) if token_id == RMT_EU else ("sg",) if token_id == RMT_SG else ("eu", "sg")
+        rules = {RMT_EU: ("eu",), RMT_SG: ("sg",), RRMT: (TERMS[RRMT],)}.get(token_id, ("eu", "sg"))
         anchor = token["revocation"]["anchor"]["tree_size"]
         own = [leaf for leaf in self.changes if self.events[leaf].subject == token_id]
         return {
@@ -271,7 +353,8 @@ class World:
             "issue": self.entry(self.index[token_id]),
             "build": self.entry(self.index["build"]),
             "snapshots": [self.entry(self.index[rule]) for rule in rules],
-            "datasets": [self.entry(self.index[name]) for name in LISTS],
+            "terms": [self.entry(self.index[name]) for name in terms_of(token_id)],
+            "datasets": [self.entry(self.index[name]) for name in lists_of(token_id)],
             "anchor": [node.hex() for node in merkle.consistency_proof(self.leaves(), anchor)],
             "revocations": [self.entry(leaf) for leaf in own],
             "status": {

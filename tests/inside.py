@@ -46,9 +46,9 @@ class Keys:
         """Everything else is the provider's."""
         return getattr(self._provider, name)
 
-    def signer(self, purpose: Purpose, *, at: int | None = None) -> Signer:
+    def signer(self, purpose: Purpose, **wanted: Any) -> Signer:
         """Return the signer of a purpose; that of tokens changed."""
-        real = self._provider.signer(purpose, at=at)
+        real = self._provider.signer(purpose, **wanted)
         return self._change(real) if purpose == "token" else real
 
 

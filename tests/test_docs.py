@@ -268,7 +268,7 @@ ABSENT = {
     "a cluster": not list((ROOT / "rtgf_node/replication").glob("*raft*")),
     "a dashboard": [path.name for path in (ROOT / "tui").glob("*.py")] == ["__init__.py"],
     "witnesses": "witness" not in (ROOT / "rtgf_node/node.py").read_text(),
-    "CORT, PSRT and RRMT": '"CORT"' not in (ROOT / "rtgf_node/actors/build_planner.py").read_text(),
+    "CORT, PSRT and RRMT": '"CORT"' not in (ROOT / "rtgf_node/actors/terms_planner.py").read_text(),
     "rotation of the online keys": ("keys", "rotate") not in VERBS,
     "a command for backups": ("backup",) not in VERBS,
     "release a quarantined list": not any("release" in path for path in VERBS),

@@ -131,8 +131,6 @@ def test_published_names_are_all_there_or_belong_to_later_work(shared: Path):
     later = {
         "rtgf_tlsa_mismatch_total",
         "rtgf_policy_manual_review_total",
-        "rtgf_revocation_epoch_drift",
-        "rtgf_revocation_propagation_seconds",
     }
     exposed = Metrics().render().decode()
     named = set(re.findall(r"^# TYPE (\w+) ", exposed, re.MULTILINE))
@@ -155,33 +153,33 @@ def test_every_metric_has_help_and_begins_with_our_name():
     ("act", "name", "labels"),
     [
         (
-            lambda m: m.verified("valid"),
+            lambda m: m.answers.verified("valid"),
             "rtgf_verify_requests_total",
             {"result": "valid", "code": ""},
         ),
         (
-            lambda m: m.verified("RTGF_VERIFY_REVOKED"),
+            lambda m: m.answers.verified("RTGF_VERIFY_REVOKED"),
             "rtgf_verify_requests_total",
             {"result": "invalid", "code": "RTGF_VERIFY_REVOKED"},
         ),
         (
-            lambda m: m.verified("error", "RTGF_KID_UNKNOWN"),
+            lambda m: m.answers.not_verified("RTGF_KID_UNKNOWN"),
             "rtgf_verify_requests_total",
             {"result": "error", "code": "RTGF_KID_UNKNOWN"},
         ),
-        (lambda m: m.verified("error", "RTGF_KID_UNKNOWN"), "rtgf_kid_unknown_total", {}),
+        (lambda m: m.answers.not_verified("RTGF_KID_UNKNOWN"), "rtgf_kid_unknown_total", {}),
         (
-            lambda m: m.verified("error", "RTGF_VERIFY_RATE_LIMIT"),
+            lambda m: m.answers.rate_limited(),
             "rtgf_verify_rate_limit_total",
             {},
         ),
         (
-            lambda m: m.verified("RTGF_TOKEN_REVOCATION_STALE"),
+            lambda m: m.answers.verified("RTGF_TOKEN_REVOCATION_STALE"),
             "rtgf_token_revocation_stale_total",
             {},
         ),
-        (lambda m: m.verify_cache(hit=True), "rtgf_verify_cache_hits_total", {}),
-        (lambda m: m.verify_cache(hit=False), "rtgf_verify_cache_misses_total", {}),
+        (lambda m: m.answers.verify_cache(hit=True), "rtgf_verify_cache_hits_total", {}),
+        (lambda m: m.answers.verify_cache(hit=False), "rtgf_verify_cache_misses_total", {}),
         (lambda m: m.appended("ok"), "rtgf_transparency_append_total", {"result": "ok"}),
         (lambda m: m.appended("refused"), "rtgf_transparency_append_failures_total", {}),
         (lambda m: m.signed("error"), "rtgf_artifact_sign_total", {"result": "error"}),
@@ -198,7 +196,7 @@ def test_every_metric_has_help_and_begins_with_our_name():
         (lambda m: m.build_done(2.0, None), "rtgf_pipeline_runs_total", {"result": "ok"}),
         (lambda m: m.fetched("UN", 3.0), "rtgf_sanctions_fetch_seconds_count", {"provider": "UN"}),
         (
-            lambda m: m.http_done("/verify", "BREW", 405, 0.01),
+            lambda m: m.answers.answered("/verify", "BREW", 405, 0.01),
             "rtgf_http_requests_total",
             {"route": "/verify", "method": "other", "code": "405"},
         ),

@@ -235,19 +235,24 @@ def scenario(name: str, decision: str, *reasons: str, **changes: Any) -> dict[st
     return {**made, **changes}
 
 
-def screened_document(jurisdiction: str = "EU", **changes: Any) -> dict[str, Any]:
-    """An unsigned snapshot that rests on the list `un-sc`."""
-    source = {
+def source(dataset: str = "un-sc", **changes: Any) -> dict[str, Any]:
+    """A list that a snapshot rests on."""
+    return {
         "provider": "un",
-        "dataset": "un-sc",
+        "dataset": dataset,
         "feed": {"max_age": "P2D", "min_records": 1},
         "authenticity": "tls_only",
+        **changes,
     }
+
+
+def screened_document(jurisdiction: str = "EU", **changes: Any) -> dict[str, Any]:
+    """An unsigned snapshot that rests on the list `un-sc`."""
     return document(
         jurisdiction,
         **{
             "clauses": [clause(), screening_clause()],
-            "evidence_sources": [source],
+            "evidence_sources": [source()],
             "scenarios": [
                 scenario("lawful", "PERMIT"),
                 scenario(

@@ -1,4 +1,4 @@
-// Judges an rtgf evidence file with no network:  node check.mjs evidence.json <root key, base64url>
+// Judges an rtgf evidence file with no network:  node check.mjs FILE ROOT_KEY [WITNESS_KEY]...
 // Written from docs/formats.md; shares no code with the node. Exit code 0: in force; 10: signature;
 // 11: key or token outside its time; 12: withdrawn; 13: not what the log holds; 65: malformed.
 import { createHash, createPublicKey, verify } from "node:crypto";
@@ -21,26 +21,15 @@ function canonical(value, depth = MAX_DEPTH) {
   const names = Object.keys(value).sort(); // by UTF-16 code units, as RFC 8785 asks
   return `{${names.map((name) => `${canonical(name)}:${canonical(value[name], depth - 1)}`).join()}}`;
 }
-function object(value, ...names) {
-  must(value !== null && typeof value === "object" && !Array.isArray(value), 65, "an object is due");
-  must(Object.keys(value).sort().join() === names.sort().join(), 65, `its members are ${names.join(", ")}`);
-  return value;
-}
-const list = (value, least, most) =>
-  must(Array.isArray(value) && value.length >= least && value.length <= most, 65, "a list is due") && value;
-const hashes = (value) => must(list(value, 0, 63).every((text) => /^[0-9a-f]{64}$/.test(text)), 65, "not hashes")
-  && value.map((text) => Buffer.from(text, "hex"));
-function seconds(text) {
-  const at = new Date(text);
-  must(at.toISOString() === text.replace("Z", ".000Z"), 65, `${text} is not a time`);
-  return at / 1000;
-}
-function decode(text, encoding = "base64url") { // each sequence of bytes has one text: nothing can be slipped in
-  const data = Buffer.from(text, encoding);
-  return must(data.toString(encoding) === text, 10, `not ${encoding}`) && data;
-}
+const object = (value, ...names) => must(value !== null && typeof value === "object" && !Array.isArray(value)
+  && Object.keys(value).sort().join() === names.sort().join(), 65, `an object of ${names.join(", ")} is due`) && value;
+const list = (of, min, max) => must(Array.isArray(of) && of.length >= min && of.length <= max, 65, "no list") && of;
+const hashes = (of) => list(of, 0, 63).map((h) => must(/^[\da-f]{64}$/.test(h), 65, "hash") && Buffer.from(h, "hex"));
+const seconds = (text) => must(new Date(text).toISOString() === text.replace("Z", ".000Z"), 65, "not a time")
+  && new Date(text) / 1000;
+const decode = (text, encoding = "base64url", data = Buffer.from(text, encoding)) => // nothing can be slipped in:
+  must(data.toString(encoding) === text, 10, `not ${encoding}`) && data; // bytes have one text
 const without = (value, ...out) => Object.fromEntries(Object.entries(value).filter(([name]) => !out.includes(name)));
-
 // --- Signatures: Ed25519 (RFC 8037) over JWS (RFC 7515) and over C2SP signed notes ---
 const ed25519 = (x, message, signature) => verify(
   null, Buffer.from(message), createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }), signature);
@@ -66,22 +55,29 @@ function signersOf(document, typ, use, keys, at) { // those whose signatures hol
   const because = failures.find((each) => each.message.startsWith("the key")) ?? failures[0];
   return must(kids.length > 0, because?.exit ?? 10, because?.message ?? `${typ}: not signed`) && kids;
 }
-function textOf(note, origin, keys) { // of a note that the log has signed; other signers are passed over
-  const end = note.lastIndexOf("\n\n"), text = note.slice(0, end + 1), signed = new Set();
+const idOf = (name, encoded) => hash("sha256", `${name}\n`, encoded).subarray(0, 4).toString("hex");
+const noteKey = (name, type, x) => ({ name, type, x, id: idOf(name, Buffer.of(type, ...decode(x))) });
+function witness(text) { // a plain key is taken as the cosigning key that it belongs to
+  const [, name, id, encoded] = text.match(/^([^\s\x85+]+)\+([0-9a-f]{8})\+(.+)$/) ?? refuse(65, "not a verifier key");
+  const data = Buffer.from(encoded, "base64"), fits = data.length === 33 && (data[0] === 1 || data[0] === 4);
+  return must(fits && idOf(name, data) === id, 65, "a wrong key") && noteKey(name, 4, data.toString("base64url", 1));
+}
+function openNote(note, logKeys, witnesses = []) { // its text, which the log and all the witnesses have signed
+  const end = note.lastIndexOf("\n\n"), text = note.slice(0, end + 1), signed = new Set(), unchecked = [];
   const lines = note.slice(end + 2, -1).split("\n"), form = /^— ((?:[^\s\x85+]|\ufeff)+) (\S+)$/;
   must(end > 0 && note.endsWith("\n") && !/[\x00-\x09\x0b-\x1f]/.test(note) && lines.length <= 100, 10, "no note");
   for (const line of lines) {
     const [, name, encoded] = line.match(form) ?? refuse(10, "a malformed signature line");
     const data = decode(encoded, "base64"); must(data.length > 4, 10, "a short signature line");
-    for (const { kid, x } of keys) {
-      const id = hash("sha256", `${origin}\n\x01`, decode(x)).subarray(0, 4);
-      if (name !== origin || signed.has(kid) || !id.equals(data.subarray(0, 4))) continue;
-      signed.add(must(ed25519(x, text, data.subarray(4)), 10, "the log's signature on the note is wrong") && kid);
-    }
+    const key = [...logKeys, ...witnesses].find((one) => one.name === name && one.id === data.toString("hex", 0, 4));
+    if (key === undefined || signed.has(key)) { unchecked.push(name); continue; }
+    const at = key.type === 1 ? 4 : 12, time = at === 12 && data.length === 76 && data.readBigInt64BE(4);
+    const message = at === 4 ? text : `cosignature/v1\ntime ${time}\n${text}`;
+    must(ed25519(key.x, message, data.subarray(at)), 10, `${name}: wrong signature`) && signed.add(key);
   }
-  return must(signed.size > 0, 10, "no key of the log has signed the note") && text;
+  must(logKeys.some((key) => signed.has(key)), 10, "no key of the log has signed the note");
+  return must(witnesses.every((key) => signed.has(key)), 10, "a witness has not cosigned") && { text, unchecked };
 }
-
 // --- The log's tree (RFC 9162 §2.1): proofs are used up from their end, the side of the root ---
 const node = (left, right) => hash("sha256", "\x01", left, right);
 const take = (proof) => proof.pop() ?? refuse(13, "the proof is too short");
@@ -109,34 +105,33 @@ function checkExtends({ tree_size: size, root_hash }, head, proof, issuedIndex) 
   const roots = size === 0 ? [hash("sha256"), all] : rootsOver(size, head.tree_size, proof, old);
   must(proof.length === 0 && roots[0].equals(old) && roots[1].equals(all), 13, "the log does not extend the anchor");
 }
-
 // --- The file: each step stands on those before it ---
-function check(bytes, rootKey) {
+function check(bytes, rootKey, witnesses) {
   const written = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes), file = JSON.parse(written);
   must(canonical(file) === written, 65, "not canonical JSON: a member twice, a space, an odd number");
-  const { token, issue, build, head, status, keys: { jws, entry: published }, snapshots, datasets, revocations } =
-    object(file, "anchor", "build", "checkpoint", "datasets", "format", "head", "issue", "keys", "revocations",
-      "snapshots", "status", "token");
+  const { token, issue, build, head, status, keys: { jws, entry: published }, snapshots, terms, datasets, revocations }
+    = object(file, "anchor", "build", "checkpoint", "datasets", "format", "head", "issue", "keys", "revocations",
+      "snapshots", "status", "terms", "token");
   must(object(file.keys, "entry", "jws") && object(status, "entry", "list") && file.format === FORMAT, 65, FORMAT);
-  const sources = [...list(snapshots, 1, 256), ...list(datasets, 0, 256)];
+  const sources = [...list(snapshots, 1, 256), ...list(terms, 0, 2), ...list(datasets, 0, 256)];
   const entries = [published, issue, build, ...sources, ...list(revocations, 0, 1000), status.entry ?? []].flat();
-  for (const { event, index, path } of entries.map((entry) => object(entry, "event", "index", "path"))) {
-    object(event, "actor", "at", "digest", "event_id", "payload", "refs", "subject", "type");
-    must(Number.isSafeInteger(index) && index >= 0 && hashes(path), 65, "an entry has an index and a path");
-  }
+  must(entries.every((entry) => object(entry, "event", "index", "path") && hashes(entry.path)
+    && object(entry.event, "actor", "at", "digest", "event_id", "payload", "refs", "subject", "type")
+    && Number.isSafeInteger(entry.index) && entry.index >= 0), 65, "an entry has an index and a path");
   // The root key vouches, under whatever name, for the keys; nothing else makes a key one of the issuer's.
   const pinned = { x: rootKey, use: "root", from: 0, until: 0, revoked: Infinity };
   checkJws(split(jws), "rtgf-jwks+jws", "root", { get: () => pinned }, 0);
-  const jwks = decode(split(jws)[1]);
-  const keys = new Map(JSON.parse(jwks).keys.map((key) => [key.kid, { ...key, from: seconds(key.createdAt),
-    until: seconds(key.expiresAt), revoked: key.revokedAt ? seconds(key.revokedAt) : key.revoked ? 0 : Infinity }]));
+  const jwks = decode(split(jws)[1]), keys = new Map(JSON.parse(jwks).keys.map((key) => [key.kid, { ...key,
+    use: key.purpose ?? key.use, from: seconds(key.createdAt), until: seconds(key.expiresAt),
+    revoked: key.revokedAt ? seconds(key.revokedAt) : key.revoked ? 0 : Infinity }]));
   object(head, "checkpoint", "issued_at", "origin", "root_hash", "signatures", "tree_size");
   must(Number.isSafeInteger(head.tree_size) && /^sha256:[0-9a-f]{64}$/.test(head.root_hash), 65, "not a tree head");
   const headAt = seconds(head.issued_at), kids = signersOf(head, "rtgf-head+jws", "log", keys, headAt);
-  const logKeys = [...keys.values()].filter((key) => key.use === "log"), signing = (key) => kids.includes(key.kid);
+  const logKeys = (fit) => [...keys.values()].filter(fit).map((key) => noteKey(head.origin, 1, key.x));
   const text = `${head.origin}\n${head.tree_size}\n${root(head.root_hash).toString("base64")}\n`;
-  must(textOf(head.checkpoint, head.origin, logKeys.filter(signing)) === text, 10, "two heads in one");
-  must(textOf(file.checkpoint, head.origin, logKeys) === text, 13, "the checkpoint is of another tree");
+  must(openNote(head.checkpoint, logKeys(({ kid }) => kids.includes(kid))).text === text, 10, "two heads in one");
+  const checkpoint = openNote(file.checkpoint, logKeys(({ use }) => use === "log"), witnesses);
+  must(checkpoint.text === text, 13, "the checkpoint is of another tree");
   entries.forEach((entry) => checkIncluded(entry, head));
   const kind = ({ event }, type) => event.type === type ? event : refuse(13, `a ${event.type} event, not a ${type}`);
   const issued = kind(issue, "token_issue"), issuedAt = seconds(issued.at);
@@ -145,7 +140,6 @@ function check(bytes, rootKey) {
   const sealed = canonical(without(token, "canonical_hash", "signatures"));
   must(digest("sha512", sealed) === token.canonical_hash, 65, "the token was edited");
   const vouching = signersOf(token, "rtgf-token+jws", "token", keys, issuedAt);
-
   // The log holds the key set, issued just this token in its build, and took in its rules and lists before.
   must(kind(published, "jwks_publish").digest === digest("sha256", jwks), 13, "the log has not this key set");
   must(issued.subject === token.token_id && issued.digest === token.canonical_hash && issued.payload.jti === token.jti
@@ -153,9 +147,14 @@ function check(bytes, rootKey) {
   must(kind(build, "build").subject === token.build_manifest_id && issued.refs.build === token.build_manifest_id
     && build.index < issue.index, 13, "another build");
   must(entries.every(({ event }) => seconds(event.at) <= headAt + SKEW), 13, "an entry newer than the head");
-  const rules = snapshots.map((entry) => kind(entry, "policy_snapshot").digest).sort(), isOne = rules.length === 1;
-  must((isOne || token.type !== "RMT") && token.policy_snapshot_hash
+  const source = token.type === "RRMT" ? "terms" : "policy_snapshot", isOne = snapshots.length === 1;
+  const rules = snapshots.map((entry) => kind(entry, source).digest).sort();
+  must((isOne || token.jurisdiction === undefined) && token.policy_snapshot_hash
     === (isOne ? rules[0] : digest("sha256", canonical(rules))), 13, "other rules");
+  const stated = terms.map((entry) => kind(entry, "terms")), due = [token.token_id, ...token.derived_from]
+    .filter((id) => /^(CORT|PSRT):/.test(id)).map((id) => `terms:${id.replace(/[.][^.]*$/, "")}`.toLowerCase());
+  must(canonical(stated.map(({ subject }) => subject)) === canonical(due)
+    && stated.every((event) => token.evidence.inputs.includes(event.digest)), 13, "other terms");
   const lists = datasets.map((entry) => kind(entry, "dataset")).map((event) => [event.subject, event.digest]);
   must(canonical(lists) === canonical(token.evidence.datasets.map((each) =>
     [`${each.dataset}:${each.version}`, each.content_sha256])), 13, "other lists");
@@ -187,13 +186,14 @@ function check(bytes, rootKey) {
     signersOf(token, "rtgf-token+jws", "token", keys, claims.iat);
   const { nbf, exp } = token.effective, inTime = claims.iat >= seconds(nbf) - SKEW && claims.iat <= seconds(exp) + SKEW;
   console.log(`${token.token_id}: issued ${issued.at} as entry ${issue.index} of ${head.origin}; `
-    + `${last.payload.status}${inTime ? "" : ", outside its time"} at ${new Date(claims.iat * 1000).toISOString()}`);
+    + `${last.payload.status}${inTime ? "" : ", outside its time"} at ${new Date(claims.iat * 1000).toISOString()}`
+    + `; cosigned by: ${witnesses.map(({ name }) => name)}; lines not checked: ${checkpoint.unchecked}`);
   return bits !== STATUS.valid ? 12 : inTime ? 0 : 11;
 }
 try {
-  const [file, rootKey = ""] = process.argv.slice(2);
+  const [file, rootKey = "", ...witnesses] = process.argv.slice(2);
   must(decode(rootKey).length === 32 && statSync(file).size <= MAX_BYTES, 65, "give a FILE of 4 MiB and a ROOT KEY");
-  process.exitCode = check(readFileSync(file), rootKey);
+  process.exitCode = check(readFileSync(file), rootKey, witnesses.map(witness));
 } catch (failure) {
   console.error(`refused: ${failure.message}`);
   process.exitCode = failure.exit ?? 65; // what trips over the file's own form is malformed

@@ -10,17 +10,18 @@ import msgspec
 from cyclopts import Parameter
 
 from rtgf_node import audit as judge
+from rtgf_node import audit_decisions
 from rtgf_node.audit import Report
 from rtgf_node.audit_material import Remembered, collect
 from rtgf_node.audit_state import EventFile
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
-from rtgf_node.cli.files import write_whole
 from rtgf_node.cli.output import AsJson
 from rtgf_node.cli.verify import read
 from rtgf_node.core import base64url
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
+from rtgf_node.whole_file import write_whole
 
 EXIT_OF_CHECK = {
     "keys": 20,
@@ -31,6 +32,8 @@ EXIT_OF_CHECK = {
     "proof": 25,
     "revocations": 26,
     "snapshot": 27,
+    "decisions": 28,
+    "terms": 29,
 }
 """The exit code when all findings are of one kind of check."""
 
@@ -54,6 +57,10 @@ def audit(
             help="Remembers the head here, and the next time proves that the log extends it."
         ),
     ] = None,
+    decisions: Annotated[
+        Path | None,
+        Parameter(help="Read the decisions in this data folder or copy, instead of the node's."),
+    ] = None,
     html: Annotated[
         Path | None, Parameter(help="Also write the report here, as one page for a browser.")
     ] = None,
@@ -64,10 +71,14 @@ def audit(
 ) -> int:
     """Check everything a node publishes, trusting only the pinned root key.
 
-    It reads the whole log, rebuilds the tree, and holds every token, key set, revocation and
-    snapshot against it. Where it runs: anywhere that reaches the node, over HTTPS; it writes
-    nothing but --state and --html. Exit code 0 nothing found; 20 keys, 21 log, 22 head, 23
-    consistency, 24 token, 25 proof, 26 revocations, 27 snapshot; 74 findings of several kinds.
+    It reads the whole log, rebuilds the tree, and holds every token, key set, revocation, snapshot
+    and terms document against it. Where it runs: anywhere that reaches the node, over HTTPS; it
+    writes nothing but --state and --html. Exit code 0 nothing found; 20 keys, 21 log, 22 head, 23
+    consistency, 24 token, 25 proof, 26 revocations, 27 snapshot, 28 decisions, 29 terms; 74
+    findings of several kinds.
+
+    The roots of decisions in the log are always held against each other. The decisions themselves
+    are held against them if the certificate is an operator's or auditor's, or with --decisions.
 
     What was read of the log is kept beside --state and not fetched again, also after an audit that
     was interrupted.
@@ -91,7 +102,13 @@ def audit(
             progress=output.say,
             kept=EventFile(state.with_name(f"{state.name}.events")) if state is not None else None,
         )
-    report = judge.check(material, root_public=base64url.decode(pinned))
+        report = judge.check(
+            material,
+            root_public=base64url.decode(pinned),
+            decisions=audit_decisions.from_node(node)
+            if decisions is None
+            else audit_decisions.from_folder(decisions),
+        )
     if state is not None and not report.findings:
         write_whole(state, msgspec.json.encode(report.remember()))
     if html is not None:
@@ -144,7 +161,10 @@ def text(report: Report) -> str:
         f"root       {report.root_hash}",
         f"tokens     {report.tokens} in the catalogue, {report.proofs} inclusion proofs hold",
         f"snapshots  {report.snapshots}",
+        f"terms      {report.terms}",
         f"revEpoch   {report.revEpoch}",
+        f"decisions  {_decided(report)}",
+        *(f"           BEGUN ANEW {anew}" for anew in report.decisions.begun_anew),
     ]
     if report.extends is not None:
         lines.append(f"extends    the tree of {report.extends} events that was seen before")
@@ -153,6 +173,12 @@ def text(report: Report) -> str:
     rows = [(finding.check, finding.subject, finding.detail) for finding in report.findings]
     found = output.table(("check", "subject", "finding"), rows)
     return "\n".join([*lines, "", f"FINDINGS {len(rows)}", found])
+
+
+def _decided(report: Report) -> str:
+    said = report.decisions
+    read = "they were not shown" if said.entries is None else f"{said.entries} read"
+    return f"{said.roots} roots in the log, {read}"
 
 
 def _recall(state: Path) -> Remembered | None:

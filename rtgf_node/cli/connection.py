@@ -50,6 +50,8 @@ def node(
     client = told.client
     if (certificate is None) != (key is None):
         raise RtgfError(Code.RTGF_CONFIG_INVALID, "--cert and --key go together")
+    if client.socket is not None and certificate is None and url is None and not approver:
+        return Node("http://localhost", ca_file=client.ca_file, socket=client.socket)
     if certificate is None:
         certificate, key = _configured(client, approver=approver)
     return Node(

@@ -17,7 +17,6 @@ from rtgf_node.cli import demo_proof, demo_world, fetch, node_folder, output, ve
 from rtgf_node.cli import revoke as revoking
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.cli.demo_world import World
-from rtgf_node.cli.files import write_whole
 from rtgf_node.cli.node_folder import Folder, Wish
 from rtgf_node.client import Node
 from rtgf_node.core import base64url, canonical_json, identifiers
@@ -25,6 +24,7 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.pki import CA_DAYS
 from rtgf_node.settings import Config
 from rtgf_node.system_clock import SystemClock
+from rtgf_node.whole_file import write_whole
 
 CORRIDOR, DOMAIN, PLACE = "EU-SG", "payments_aml", "SG"
 """The corridor that the partner asks for, and the end of it that is withdrawn later."""

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 import rtgf_node
-from rtgf_node.cli.files import write_whole
 from rtgf_node.core import canonical_json, identifiers, snapshot, times
 from rtgf_node.core.keys import SEED_BYTES, KeySet, PublicKey, SeedSigner
 from rtgf_node.core.lists.readers import READERS
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.whole_file import write_whole
 
 CONFIG = Path(rtgf_node.__file__).parent.parent / "config"
 POLICIES = CONFIG / "policies"

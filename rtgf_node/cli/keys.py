@@ -7,6 +7,7 @@ from cyclopts import App
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.help import help_of
+from rtgf_node.cli.key_change import prepare, revoke, rotate, sign
 from rtgf_node.cli.output import AsJson
 
 app = App(name="keys", help="The node's signing keys.")
@@ -46,4 +47,11 @@ def list_keys(
     return 0
 
 
-app.command(list_keys, name="list", **help_of(list_keys))
+for _verb, _name in (
+    (list_keys, "list"),
+    (prepare, "prepare"),
+    (sign, "sign"),
+    (rotate, "rotate"),
+    (revoke, "revoke"),
+):
+    app.command(_verb, name=_name, **help_of(_verb))

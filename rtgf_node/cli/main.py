@@ -9,22 +9,33 @@ from cyclopts import App
 
 from rtgf_node import __version__
 from rtgf_node.cli import output
+from rtgf_node.cli.approvals import app as approvals
 from rtgf_node.cli.audit import audit
+from rtgf_node.cli.audit_trail import app as audit_trail
+from rtgf_node.cli.builds import app as builds
 from rtgf_node.cli.check import check
 from rtgf_node.cli.compile import compile as compile_tokens
 from rtgf_node.cli.decisions import decisions
 from rtgf_node.cli.demo import demo
+from rtgf_node.cli.diff import diff
+from rtgf_node.cli.explain import explain
 from rtgf_node.cli.export import export
 from rtgf_node.cli.fetch import fetch
 from rtgf_node.cli.help import help_of
 from rtgf_node.cli.init import init
 from rtgf_node.cli.keys import app as keys
+from rtgf_node.cli.library import app as library
 from rtgf_node.cli.log import app as log
+from rtgf_node.cli.partner_kit import partner_kit
+from rtgf_node.cli.policy import app as policy
+from rtgf_node.cli.quarantine import app as quarantine
+from rtgf_node.cli.replay import replay
 from rtgf_node.cli.revoke import revoke
 from rtgf_node.cli.serve import serve
 from rtgf_node.cli.status import status
 from rtgf_node.cli.verify import verify
 from rtgf_node.cli.version import version
+from rtgf_node.cli.waiver import app as waiver
 from rtgf_node.errors import RtgfError
 
 INTERRUPTED_EXIT = 130
@@ -44,18 +55,29 @@ for _verb in (
     status,
     fetch,
     compile_tokens,
+    replay,
     verify,
+    explain,
+    diff,
     revoke,
     audit,
     check,
     decisions,
     export,
+    partner_kit,
     demo,
     version,
 ):
     app.command(_verb, **help_of(_verb))
+app.command(builds)
 app.command(keys)
 app.command(log)
+app.command(library)
+app.command(policy)
+app.command(waiver)
+app.command(approvals)
+app.command(quarantine)
+app.command(audit_trail)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -15,7 +15,6 @@ import msgspec
 
 from rtgf_node import config, key_files, pki
 from rtgf_node.cli import node_settings
-from rtgf_node.cli.files import write_whole
 from rtgf_node.cli.node_settings import Identity
 from rtgf_node.core import base64url, digests, jose
 from rtgf_node.core.canonical_json import canonical_bytes
@@ -23,8 +22,9 @@ from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
 from rtgf_node.store import create_store
+from rtgf_node.whole_file import sync_folder, write_whole
 
-PURPOSES: tuple[Purpose, ...] = ("token", "log", "status", "receipt", "witness")
+PURPOSES: tuple[Purpose, ...] = ("token", "log", "status", "receipt", "notify", "witness")
 """What a node signs: each has a key of its own, which vouches for nothing else."""
 
 ROOT_LIFETIME_SECONDS = 20 * 365 * 86_400
@@ -109,6 +109,7 @@ def make(folder: Path, wish: Wish, *, at: int) -> Folder:
         if folder.exists():
             folder.rmdir()
         draft.rename(folder)
+        sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise

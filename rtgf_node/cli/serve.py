@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
 from rtgf_node.cli import connection
 from rtgf_node.cli.connection import ConfigFile
 from rtgf_node.errors import RtgfError
 
 
-def serve(*, config: ConfigFile = None) -> int:
+def serve(
+    *,
+    config: ConfigFile = None,
+    workers: Annotated[
+        int | None,
+        Parameter(
+            help="How many further processes answer reads and verifications; else as the settings.",
+            validator=Number(gte=0, lte=64),
+        ),
+    ] = None,
+) -> int:
     """Run the node in the foreground until SIGTERM or Ctrl-C. It never creates state.
 
     Where it runs: on the node's own folder, made by `rtgf init`; one at a time.
@@ -15,8 +31,12 @@ def serve(*, config: ConfigFile = None) -> int:
     Examples:
       rtgf serve
       rtgf serve --config /etc/rtgf/rtgf.toml
+      rtgf serve --workers 4
     """
     told = connection.settings(config)
+    if workers is not None:
+        counted = msgspec.structs.replace(told.workers, count=workers)
+        told = msgspec.structs.replace(told, workers=counted)
     # Only this command needs the server and its libraries; the others start without them.
     from rtgf_node.node import run
 

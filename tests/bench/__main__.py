@@ -2,8 +2,8 @@
 
     scripts/bench [--quick] [GROUP ...]
 
-The table goes to standard output, progress to standard error. Groups: verify, check, append, proof,
-screen, compile, tiles, decisions.
+The table goes to standard output, progress to standard error. Groups: verify, workers, check,
+append, proof, start, screen, compile, decide, tiles, decisions.
 """
 
 from __future__ import annotations
@@ -16,23 +16,33 @@ from collections.abc import Callable, Iterator, Mapping
 from tests.bench import (
     appends,
     decisions,
+    hostility,
+    http,
     matrix,
+    policy,
     proofs,
     report,
     screening,
     serving,
+    starting,
     tiles,
     verification,
+    workers,
 )
 from tests.bench.measure import Row, Skipped
 
 GROUPS: Mapping[str, Callable[..., Iterator[Row | Skipped]]] = {
     "verify": serving.measure,
+    "http": http.measure,
+    "hostile": hostility.measure,
+    "workers": workers.measure,
     "check": verification.measure,
     "append": appends.measure,
     "proof": proofs.measure,
+    "start": starting.measure,
     "screen": screening.measure,
     "compile": matrix.measure,
+    "decide": policy.measure,
     "tiles": tiles.measure,
     "decisions": decisions.measure,
 }

@@ -9,6 +9,7 @@ from rtgf_node.audit_material import Material
 from rtgf_node.core import (
     base64url,
     canonical_json,
+    decision,
     digests,
     event,
     identifiers,
@@ -20,76 +21,27 @@ from rtgf_node.core import (
     tokens,
     tree_head,
 )
-from rtgf_node.core.keys import KeySet, PublicKey, SeedSigner
+from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.wire_decisions import DecisionEntry
+from tests import evidence_world
+from tests.evidence_world import ISSUER, LIST_URI, ROOT, SIGNERS, START, YEAR
 
-NOW = times.parse("2026-11-22T10:00:00Z")
-LATER = times.parse("2027-11-22T10:00:00Z")
-ISSUER = "did:web:rtgf.eu.example"
+NOW, LATER = START, START + YEAR
 ORIGIN = "rtgf.eu.example"
-ROOT = SeedSigner("rtgf.eu.example:ed25519:2026-11:900", bytes([9] * 32))
-SIGNERS = {
-    use: SeedSigner(f"rtgf.eu.example:ed25519:2026-11:{number:03}", bytes([number] * 32))
-    for number, use in enumerate(("token", "log", "status", "receipt"), start=1)
-}
-LIST_URI = "https://rtgf.eu.example/revocations/status-list/0"
 CONTENT = digests.sha256(b"records")
+TERMS = "terms:cort:eu-sg:instant:2026-10"
 
 
-def token(token_id: str, *, derived_from=(), policy: str, signer=SIGNERS["token"], idx=0) -> bytes:
-    parts = identifiers.split_token_id(token_id)
-    nbf, exp = times.to_text(NOW), times.to_text(LATER)
-    place = "jurisdiction" if parts.type == "RMT" else "corridor"
-    document = {
-        "type": parts.type,
-        "token_id": token_id,
-        f"{parts.type.lower()}_id": token_id,
-        "jti": identifiers.jti("build", token_id),
-        "version": token_id.rpartition(":")[2],
-        "schema_version": tokens.SCHEMA_VERSION,
-        "issuer": ISSUER,
-        "domain": parts.name,
-        place: parts.place,
-        "effective": {"nbf": nbf, "exp": exp},
-        "effective_date": nbf,
-        "expires_at": exp,
-        "ttl_sec": 3600,
-        "policy_max_ttl": 86400,
-        "policy_snapshot_hash": policy,
-        "scope_hash": digests.of_documents([policy, CONTENT]),
-        "derived_from": list(derived_from),
-        "controls": [],
-        "prohibitions": [],
-        "duties": [],
-        "assurance_level": "low",
-        "required_assurance_level": "low",
-        "effective_conflicts": [],
-        "unmapped_clauses": [],
-        "predicate_set": [],
-        "eval_plan": {},
-        "evidence": {
-            "policy_snapshot": policy,
-            "datasets": [
-                {
-                    "provider": "p",
-                    "dataset": "un-sc",
-                    "version": "1",
-                    "content_sha256": CONTENT,
-                }
-            ],
-            "inputs": sorted([policy, CONTENT]),
-        },
-        "evidence_requirements": [],
-        "revocation": {
-            "revEpoch": 0,
-            "status_list": {"uri": LIST_URI, "idx": idx},
-            "transparency_log": "https://rtgf.eu.example/transparency",
-            "anchor": {"tree_size": 0, "root_hash": f"sha256:{merkle.EMPTY_ROOT.hex()}"},
-        },
-        "build_manifest_id": digests.sha256(b"build"),
-        "compiler_version": "0.1.0",
-        "kid": signer.kid,
-    }
-    return tokens.sign(document, [signer])
+def token(token_id: str, *, rules: list[str], parents=(), idx=0, signer=SIGNERS["token"]) -> bytes:
+    return evidence_world.token(
+        token_id,
+        rules=rules,
+        lists={"un-sc": CONTENT},
+        parents=parents,
+        window=(times.to_text(NOW), times.to_text(LATER)),
+        idx=idx,
+        signer=signer,
+    )
 
 
 class World:
@@ -99,8 +51,11 @@ class World:
         self.events: list[event.Event] = []
         self.tokens: dict[str, bytes] = {}
         self.snapshots: dict[str, bytes] = {}
+        self.terms: dict[str, bytes] = {}
         self.entries: list[dict] = []
         self.packed = status_list.empty()
+        self.chain = decision.Chain()
+        self.decisions: list[DecisionEntry] = []
         self.key_uses = {use: signer.kid for use, signer in SIGNERS.items()}
         jwks = KeySet(
             PublicKey(signer.kid, signer.public, use, NOW - 3600, LATER)
@@ -122,16 +77,14 @@ class World:
         )
         self.log("policy_snapshot", "snapshot:eu:payments_aml:2026-10", policy)
         self.log("dataset", "un-sc:1", CONTENT)
-        self.issue(token("RMT:EU:payments_aml:2026-10.1", policy=policy))
-        self.issue(
-            token(
-                "IMT:EU-SG:payments_aml:2026-10.1",
-                policy=digests.of_documents([policy, policy]),
-                derived_from=["RMT:EU:payments_aml:2026-10.1"],
-                idx=1,
-            )
-        )
-        self.withdraw("IMT:EU-SG:payments_aml:2026-10.1")
+        stated = {"id": TERMS, "terms": {}}
+        self.terms[TERMS] = canonical_json.canonical_bytes(stated)
+        self.log("terms", TERMS, snapshot.digest(stated))
+        rmt = "RMT:EU:payments_aml:2026-10.1"
+        self.issue(token(rmt, rules=[policy]))
+        imt = "IMT:EU-SG:payments_aml:2026-10.1"
+        self.issue(token(imt, rules=[policy, policy], parents=[rmt], idx=1))
+        self.withdraw(imt)
 
     def log(self, type_, subject, digest, **payload) -> event.Event:
         made = event.make(
@@ -152,13 +105,9 @@ class World:
         self.tokens[identifiers.token_uri(issued.token_id)] = body
 
     def withdraw(self, token_id: str) -> None:
-        entry = {
-            "jti": identifiers.jti("build", token_id),
-            "status": "invalid",
-            "reason": "superseded",
-        }
-        epoch = len(self.entries) + 1
         held = tokens.parse(self.tokens[identifiers.token_uri(token_id)])
+        entry = {"jti": held.jti, "status": "invalid", "reason": "superseded"}
+        epoch = len(self.entries) + 1
         idx = held.revocation.status_list.idx
         status_list.put(self.packed, idx, status_list.INVALID)
         listed = {"number": 0, "idx": idx, "sha256": status_list.digest(self.packed)}
@@ -166,6 +115,17 @@ class World:
         self.entries.append(
             {"token_id": token_id, **entry, "revEpoch": epoch, "at": times.to_text(NOW)}
         )
+
+    def decide(self, count: int, *, log_root: bool = True) -> None:
+        for _ in range(count):
+            number = self.chain.seq + 1
+            draft = decision.Draft(NOW, f"r-{number}", None, "POST /verify", CONTENT, CONTENT)
+            self.decisions.append(decision.read_entry(self.chain.add(draft).body))
+        if log_root:
+            self.log_root(self.chain.seal())
+
+    def log_root(self, interval: decision.Interval) -> None:
+        self.events.append(decision.root_event(interval, chain=ISSUER, at=NOW, actor=ORIGIN))
 
     def status_list(self, *, packed=None, signer=SIGNERS["status"], uri=LIST_URI) -> str:
         return status_list.sign(
@@ -257,6 +217,7 @@ class World:
             "proofs": {self.events[index].event_id: self.proof(index) for index in issued.values()},
             "revocations": canonical_json.canonical_bytes(revocations),
             "snapshots": dict(self.snapshots),
+            "terms": dict(self.terms),
             "status_lists": {0: self.status_list()},
         }
         return Material(**{**honest, **changes})

@@ -32,6 +32,27 @@ def rtgf(tmp_path):
     return run
 
 
+@pytest.fixture
+def rtgf_here(monkeypatch, tmp_path, capsys):
+    """Run `rtgf` in this process, in an empty folder: for commands that need no node, and fast."""
+    from rtgf_node.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("RTGF_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            code = main.run([*map(str, arguments)])
+        except SystemExit as stop:
+            code = stop.code
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def node_folder(tmp_path_factory):
     """A folder that `rtgf init` could have made; the node in it does not run."""

@@ -57,6 +57,9 @@ class HonestNode:
     def snapshot(self, name):
         return self.world.snapshots[name]
 
+    def terms(self, name):
+        return self.world.terms[name]
+
     def proof(self, event_id, *, from_size):
         number = next(i for i, e in enumerate(self.world.events) if e.event_id == event_id)
         return self.world.proof(number)
@@ -70,14 +73,13 @@ def report(node):
 
 def test_an_honest_node_is_collected_whole():
     judged, waits = report(HonestNode(World()))
-    assert (judged.findings, judged.tokens, judged.proofs, judged.snapshots) == ([], 2, 2, 1)
+    assert (judged.findings, judged.tokens, judged.proofs) == ([], 2, 2)
+    assert (judged.snapshots, judged.terms) == (1, 1)
     assert waits == []
 
 
-@pytest.mark.parametrize(
-    ("what", "check"), [("token", "token"), ("proof", "proof"), ("snapshot", "snapshot")]
-)
-def test_what_is_not_shown_is_a_finding(what, check):
+@pytest.mark.parametrize("what", ["token", "proof", "snapshot", "terms"])
+def test_what_is_not_shown_is_a_finding(what):
     class Withholding(HonestNode):
         pass
 
@@ -86,7 +88,7 @@ def test_what_is_not_shown_is_a_finding(what, check):
 
     setattr(Withholding, what, refuse)
     judged, _ = report(Withholding(World()))
-    assert {finding.check for finding in judged.findings} == {check}
+    assert {finding.check for finding in judged.findings} == {what}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from rtgf_node import audit, wire
 from rtgf_node.audit_material import Remembered
 from rtgf_node.core import canonical_json, digests, identifiers, jose, merkle, snapshot, times
 from rtgf_node.core.keys import SeedSigner
-from tests.cli.audit_world import CONTENT, NOW, ORIGIN, ROOT, SIGNERS, World, token
+from tests.cli.audit_world import CONTENT, NOW, ORIGIN, ROOT, SIGNERS, TERMS, World, token
 
 RMT = "RMT:EU:payments_aml:2026-10.1"
 IMT = "IMT:EU-SG:payments_aml:2026-10.1"
@@ -52,7 +52,7 @@ def test_an_honest_node_has_no_findings(world):
     """RTGF-CT-50, RTGF-CT-60: keys match their logged digest, every proof verifies."""
     report = audit.check(world.material(), root_public=ROOT.public)
     assert report.findings == []
-    assert (report.tokens, report.proofs, report.snapshots) == (2, 2, 1)
+    assert (report.tokens, report.proofs, report.snapshots, report.terms) == (2, 2, 1, 1)
     assert (report.tree_size, report.revEpoch, report.origin) == (len(world.events), 1, ORIGIN)
 
 
@@ -156,19 +156,19 @@ def test_a_token_that_was_altered_after_signing_is_found(world):
 def test_another_token_under_a_logged_id_is_found(world):
     material = world.material()
     policy = snapshot.digest({"id": "another"})
-    material.tokens[identifiers.token_uri(RMT)] = token(RMT, policy=policy)
+    material.tokens[identifiers.token_uri(RMT)] = token(RMT, rules=[policy])
     assert ("token", RMT) in findings(material)
 
 
 def test_a_token_signed_with_a_key_for_something_else_is_found(world):
     policy = world.events[1].digest
-    world.issue(token("RMT:SG:payments_aml:2026-10.1", policy=policy, signer=SIGNERS["receipt"]))
+    world.issue(token("RMT:SG:payments_aml:2026-10.1", rules=[policy], signer=SIGNERS["receipt"]))
     assert findings(world.material()) == {("token", "RMT:SG:payments_aml:2026-10.1")}
 
 
 def test_a_served_token_that_was_never_logged_is_found(world):
     material = world.material()
-    world.issue(token("RMT:SG:payments_aml:2026-10.1", policy=world.events[1].digest))
+    world.issue(token("RMT:SG:payments_aml:2026-10.1", rules=[world.events[1].digest]))
     secret = world.material()
     material.catalog.append(secret.catalog[-1])
     material.tokens.update(secret.tokens)
@@ -188,7 +188,7 @@ def test_a_catalogue_that_states_another_hash_is_found(world):
 
 
 def test_a_token_on_a_snapshot_that_was_never_logged_is_found(world):
-    world.issue(token("RMT:SG:payments_aml:2026-10.1", policy=digests.sha256(b"secret law")))
+    world.issue(token("RMT:SG:payments_aml:2026-10.1", rules=[digests.sha256(b"secret law")]))
     assert findings(world.material()) == {("token", "RMT:SG:payments_aml:2026-10.1")}
 
 
@@ -250,6 +250,11 @@ def test_a_snapshot_other_than_the_logged_one_is_found(world):
     name = next(iter(world.snapshots))
     world.snapshots[name] = b'{"clauses":["laxer"],"id":"snapshot:eu:payments_aml:2026-10"}'
     assert findings(world.material()) == {("snapshot", name)}
+
+
+def test_terms_other_than_the_logged_ones_are_found(world):
+    world.terms[TERMS] = world.terms[TERMS].replace(b'"terms":{}', b'"terms":{"splits":[]}')
+    assert findings(world.material()) == {("terms", TERMS)}
 
 
 def test_what_came_after_the_first_head_is_no_finding(world):

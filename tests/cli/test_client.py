@@ -5,9 +5,10 @@ from __future__ import annotations
 import httpx2
 import msgspec
 import pytest
+import trio
 
 from rtgf_node import client, wire
-from rtgf_node.client import Node
+from rtgf_node.client import AsyncNode, Node, exchange
 from rtgf_node.errors import Code, RtgfError
 
 
@@ -43,6 +44,7 @@ def asked(node_folder):
                 "https://localhost:1",
                 ca_file=node_folder / "pki/ca.pem",
                 wait=self.waits.append,
+                jitter=lambda: 1.0,
             )
             self.node._http = httpx2.Client(
                 base_url="https://localhost:1", transport=httpx2.MockTransport(self.answer)
@@ -79,7 +81,7 @@ def test_a_problem_is_raised_with_its_code_place_and_causes(asked):
     ],
 )
 def test_what_is_not_ours_is_an_internal_error(asked, told):
-    asked.answers = [told]
+    asked.answers = [told] * 3
     with pytest.raises(RtgfError) as caught:
         asked.node.status()
     assert caught.value.code is Code.RTGF_INTERNAL
@@ -139,6 +141,50 @@ def test_an_answer_without_end_is_cut(asked):
         asked.node.head()
     assert caught.value.code is Code.RTGF_INTERNAL
     assert str(client.MAX_ANSWER_BYTES) in caught.value.detail
+
+
+def test_a_write_that_a_busy_node_turned_away_is_the_same_write(asked):
+    busy = problem("RTGF_OVERLOADED", 503, **{"retry-after": "1"})
+    asked.answers = [busy, answer(200, b'{"revEpoch": 1, "entries": []}')]
+    assert asked.node.revoke(wire.RevokeRequest(items=[])).revEpoch == 1
+    keys = [one.headers["idempotency-key"] for one in asked.requests]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+def test_every_question_has_a_key_of_its_own(asked):
+    verdict = b'{"valid":true,"revEpoch":0,"reason":null,"decision":null,"controls":[],'
+    asked.answers = [answer(200, verdict + b'"reasons":[],"tokens":[],"trace_digest":null}')] * 2
+    for _ in range(2):
+        asked.node.verify(wire.VerifyRequest(tokens=wire.VerifyTokens()))
+    assert len({one.headers["idempotency-key"] for one in asked.requests}) == 2
+
+
+def test_clients_that_failed_together_do_not_come_back_together(asked):
+    asked.node._jitter = lambda: 0.0
+    asked.answers = [httpx2.ConnectError("refused")] * 3
+    with pytest.raises(RtgfError):
+        asked.node.jwks()
+    assert asked.waits == [pause / 2 for pause in client.RETRY_PAUSES_SECONDS]
+    assert all(0 <= exchange.at_random() <= 1 for _ in range(100))
+
+
+def test_the_awaiting_client_tries_again_as_the_other_does(node_folder):
+    waits, told = [], [problem("RTGF_OVERLOADED", 503, **{"retry-after": "2"}), answer(200, b"{}")]
+
+    async def wait(seconds):
+        waits.append(seconds)
+
+    async def ask():
+        ca_file = node_folder / "pki/ca.pem"
+        async with AsyncNode("https://localhost:1", ca_file=ca_file, wait=wait) as node:
+            node._http = httpx2.AsyncClient(
+                base_url=node.url, transport=httpx2.MockTransport(lambda _: told.pop(0)())
+            )
+            return await node.jwks()
+
+    assert trio.run(ask) == b"{}"
+    assert waits == [2.0]
 
 
 def test_the_catalogue_is_read_page_by_page(asked):

@@ -70,7 +70,7 @@ def test_every_secret_is_its_owners_alone(node_folder):
         *node_folder.glob("pki/*.key"),
         node_folder / "keys/passphrase",
     ]
-    assert len(secret) == 5 + 2 + 2 + len(ROLES) + 1
+    assert len(secret) == 6 + 2 + 2 + len(ROLES) + 1
     assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
     folders = [node_folder / name for name in ("keys", "root", "pki", "data")]
     assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
@@ -115,7 +115,7 @@ def test_the_settings_that_were_written_start_a_node(node_folder):
         told.keys.folder, told.keys.passphrase_file.read_bytes().strip()
     )
     uses = {key.use for key in provider.list()}
-    assert uses == {"token", "log", "status", "receipt", "witness"}
+    assert uses == {"token", "log", "status", "receipt", "notify", "witness"}
     with open_store(told.node.data_dir):
         pass
     assert [role.roles for role in told.role] == [(role,) for role in ROLES]
@@ -159,4 +159,4 @@ def test_a_given_passphrase_seals_the_online_keys(tmp_path):
     told = config.load(tmp_path / "fma/rtgf.toml", environ={})
     assert told.keys.passphrase_file == given
     assert not (tmp_path / "fma/keys/passphrase").exists()
-    assert len(FileKeyProvider.open(told.keys.folder, b"correct horse battery staple").list()) == 5
+    assert len(FileKeyProvider.open(told.keys.folder, b"correct horse battery staple").list()) == 6

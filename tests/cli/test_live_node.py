@@ -72,6 +72,7 @@ def test_the_whole_way_by_commands(on, payments, tmp_path):
         "log",
         "status",
         "receipt",
+        "notify",
         "witness",
     }
 

@@ -14,14 +14,18 @@ from typing import Any
 from rtgf_node.core import base64url, digests, event, jose, times, tokens
 from rtgf_node.core.keys import SeedSigner
 from tests.evidence_world import (
+    CORT,
     IMT,
+    PSRT,
     RMT_EU,
     RMT_SG,
     ROOT,
+    RRMT,
     SECOND,
     SIGNERS,
     START,
     STRANGER,
+    TERMS,
     YEAR,
     World,
     data,
@@ -461,6 +465,85 @@ def dataset_event_swapped() -> Document:
 def dataset_events_in_another_order() -> Document:
     file = honest().file()
     file["datasets"].reverse()
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_missing() -> Document:
+    file = World().with_terms().file(CORT)
+    file["terms"] = []
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_of_the_corridor_missing_under_a_payment_route() -> Document:
+    file = World().with_terms().file(PSRT)
+    file["terms"].pop()
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_of_another_token() -> Document:
+    world = World().with_terms()
+    file = world.file(CORT)
+    file["terms"] = [world.entry(world.index[TERMS[PSRT]])]
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_where_none_are_due() -> Document:
+    world = World().with_terms()
+    file = world.file(IMT)
+    file["terms"] = [world.entry(world.index[TERMS[CORT]])]
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_with_other_bytes_under_the_same_id() -> Document:
+    world = World()
+    laxer = world.log("terms", TERMS[CORT], digests.sha256(b"laxer"))
+    file = world.with_terms().file(CORT)
+    file["terms"] = [world.entry(laxer)]
+    return file
+
+
+@forged(NOT_LOGGED)
+def terms_logged_after_the_token() -> Document:
+    world = World().with_terms()
+    late = world.log("terms", TERMS[CORT], world.events[world.index[TERMS[CORT]]].digest)
+    file = world.file(CORT)
+    file["terms"] = [world.entry(late)]
+    return file
+
+
+@forged(NOT_LOGGED)
+def event_of_another_type_as_terms() -> Document:
+    world = World()
+    posing = world.log("incident", TERMS[CORT], digests.sha256(TERMS[CORT].encode()))
+    file = world.with_terms().file(CORT)
+    file["terms"] = [world.entry(posing)]
+    return file
+
+
+@forged(NOT_LOGGED)
+def edited_terms_event() -> Document:
+    file = World().with_terms().file(CORT)
+    file["terms"][0]["event"]["payload"]["note"] = "laxer"
+    return file
+
+
+@forged(NOT_LOGGED)
+def rules_of_a_mandate_as_those_of_revenue_rules() -> Document:
+    world = World().with_terms()
+    file = world.file(RRMT)
+    file["snapshots"] = [world.entry(world.index["eu"])]
+    return file
+
+
+@forged(MALFORMED)
+def more_terms_than_a_token_can_rest_on() -> Document:
+    file = World().with_terms().file(PSRT)
+    file["terms"] += file["terms"]
     return file
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from rtgf_node.core import base64url, evidence_check
+from rtgf_node.core import base64url, evidence_check, times
+from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.errors import RtgfError
-from tests.docs import forgeries
+from tests.docs import cosigned, forgeries
+from tests.docs.cosigned import COSIGNED
 from tests.evidence_world import (
+    CORT,
     IMT,
+    PSRT,
     RMT_EU,
     RMT_SG,
     ROOT,
+    RRMT,
     STRANGER,
     World,
     data,
@@ -28,10 +34,11 @@ TIMEOUT_SECONDS = 60
 IN_FORCE, OUTSIDE_ITS_TIME, WITHDRAWN = 0, 11, 12
 
 
-def ours(body: bytes, root: bytes = ROOT.public) -> int:
+def ours(body: bytes, root: bytes = ROOT.public, witnesses: Sequence[str] = ()) -> int:
     """The exit code of `rtgf check`."""
     try:
-        code = evidence_check.check(body, root_public=root).code()
+        policy = WitnessPolicy.of(witnesses)
+        code = evidence_check.check(body, root_public=root, witnesses=policy).code()
     except RtgfError as error:
         code = error.code
     return 0 if code is None else code.value.exit_code
@@ -43,11 +50,11 @@ def theirs(tmp_path):
     if NODE is None:
         pytest.skip("node is not installed here")
 
-    def run(body: bytes, root: bytes = ROOT.public) -> int:
+    def run(body: bytes, root: bytes = ROOT.public, witnesses: Sequence[str] = ()) -> int:
         file = tmp_path / "evidence.json"
         file.write_bytes(body)
         done = subprocess.run(
-            [NODE, CHECKER, file, base64url.encode(root)],
+            [NODE, CHECKER, file, base64url.encode(root), *witnesses],
             capture_output=True,
             text=True,
             timeout=TIMEOUT_SECONDS,
@@ -65,13 +72,6 @@ def suspended() -> bytes:
     return data(world.file(RMT_SG))
 
 
-def cosigned() -> bytes:
-    """A witness's line on the checkpoint is kept, and is nobody's business here."""
-    file = forgeries.honest().file(IMT)
-    file["checkpoint"] += "— witness.example/w1 " + "A" * 104 + "\n"
-    return data(file)
-
-
 def of_grown_log() -> bytes:
     """The head may be older than the list, as long as both are of one tree."""
     world = forgeries.honest()
@@ -83,6 +83,9 @@ def of_grown_log() -> bytes:
 GOOD = {
     "valid": (IN_FORCE, lambda: data(World().file())),
     "valid, of a corridor": (IN_FORCE, lambda: data(World().file(IMT))),
+    "valid, of an operation": (IN_FORCE, lambda: data(World().with_terms().file(CORT))),
+    "valid, of a payment route": (IN_FORCE, lambda: data(World().with_terms().file(PSRT))),
+    "valid, of revenue rules": (IN_FORCE, lambda: data(World().with_terms().file(RRMT))),
     "valid, others withdrawn": (IN_FORCE, lambda: data(forgeries.honest().file(IMT))),
     "suspended and lifted": (IN_FORCE, lambda: data(forgeries.honest().file(RMT_SG))),
     "revoked": (WITHDRAWN, lambda: data(forgeries.honest().file(RMT_EU))),
@@ -95,7 +98,6 @@ GOOD = {
         OUTSIDE_ITS_TIME,
         lambda: data(World(window=("2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z")).file()),
     ),
-    "cosigned": (IN_FORCE, cosigned),
     "signed again after a rotation": (IN_FORCE, lambda: data(forgeries.rotated())),
     "list signed some minutes after the head": (IN_FORCE, of_grown_log),
 }
@@ -113,6 +115,20 @@ def test_a_forged_file_is_refused_by_both_and_for_the_same_reason(name, theirs):
     exit_code, make = forgeries.FORGERIES[name]
     body = make()
     assert (ours(body), theirs(body)) == (exit_code, exit_code)
+
+
+@pytest.mark.parametrize("name", COSIGNED)
+def test_of_cosignatures_those_are_checked_that_are_asked_for(name, theirs):
+    exit_code, make, keys = COSIGNED[name]
+    body = make()
+    assert (ours(body, witnesses=keys), theirs(body, witnesses=keys)) == (exit_code, exit_code)
+
+
+def test_fewer_cosignatures_can_be_enough():
+    body, keys = COSIGNED["by one of two"][1](), [cosigned.W1.key, cosigned.W2.key]
+    found = evidence_check.check(body, root_public=ROOT.public, witnesses=WitnessPolicy.of(keys, 1))
+    seen = [evidence_check.Cosigner(cosigned.W1.name, times.to_text(cosigned.SEEN))]
+    assert (found.cosigned, found.unchecked) == (seen, [])
 
 
 def test_another_root_key_trusts_nothing(theirs):

@@ -23,7 +23,7 @@ from tests.small_builds import (
     served,
     small_node,
 )
-from tests.worlds import authority, clause, payment, scenario
+from tests.worlds import authority, clause, payment, scenario, screening_clause
 
 SNAPSHOT_FAIL = "RTGF_PIPELINE_SNAPSHOT_FAIL"
 SNAPSHOT_INVALID = "RTGF_BUILD_SNAPSHOT_INVALID"
@@ -50,6 +50,10 @@ BROKEN = {
     ),
     "parameter wrong": (
         {"clauses": [clause(params={"minimum_period": "for ever"})]},
+        "RTGF_POL_MATRIX_SCHEMA_INVALID",
+    ),
+    "list of nobody": (
+        {"clauses": [screening_clause()]},
         "RTGF_POL_MATRIX_SCHEMA_INVALID",
     ),
     "rules collide": (
@@ -152,8 +156,8 @@ def test_two_runs_that_differ_stop_the_build_and_are_both_kept(small, monkeypatc
     node, real = small, compiler.build_twice
     command = [sys.executable, "-P", "-s", "-c", PLANTED]
 
-    async def planted(request, *, keep_in):
-        return await real(request, keep_in=keep_in, commands=(command, command))
+    async def planted(request, **options):
+        return await real(request, **options, commands=(command, command))
 
     def body() -> None:
         push(node, body_of("EU"))
@@ -181,8 +185,8 @@ def test_a_worker_that_dies_stops_the_build(small, monkeypatch):
     node, real = small, compiler.build_twice
     command = [sys.executable, "-c", "import sys; sys.exit('out of luck')"]
 
-    async def dying(request, *, keep_in):
-        return await real(request, keep_in=keep_in, commands=(command, command))
+    async def dying(request, **options):
+        return await real(request, **options, commands=(command, command))
 
     def body() -> None:
         push(node, body_of("EU"))
@@ -250,8 +254,8 @@ def test_a_build_whose_parent_falls_meanwhile_is_not_published(small, monkeypatc
     """RTGF-CT-22: the log refuses all of it."""
     node, real = small, compiler.build_twice
 
-    async def interrupted(request, *, keep_in):
-        output = await real(request, keep_in=keep_in)
+    async def interrupted(request, **options):
+        output = await real(request, **options)
         await trio.to_thread.run_sync(node.revoke, rmt("EU"))
         return output
 
@@ -275,10 +279,10 @@ def test_one_build_runs_at_a_time(small, monkeypatch):
     node, real = small, compiler.build_twice
     gates = []
 
-    async def waiting(request, *, keep_in):
+    async def waiting(request, **options):
         gates.append(trio.Event())
         await gates[0].wait()
-        return await real(request, keep_in=keep_in)
+        return await real(request, **options)
 
     def body() -> None:
         push(node, body_of("EU"))

@@ -86,7 +86,7 @@ def test_an_unknown_parameter_is_refused(published, path):
         ("GET", "/admin/revoke"),
         ("PATCH", "/healthz"),
         ("TRACE", "/readyz"),
-        ("BREW", "/revocations"),
+        ("PATCH", "/revocations"),
     ],
 )
 def test_another_method_is_refused_with_those_that_are_allowed(published, method, path):
@@ -319,7 +319,11 @@ def test_wicked_text_in_paths_and_queries(published, text):
 
 
 def test_a_domain_that_nobody_has_is_an_empty_page(published):
-    assert published.ask("GET", "/catalog?domain=..%2F..").json()["tokens"] == []
+    assert published.ask("GET", "/catalog?domain=nobodys").json()["tokens"] == []
+
+
+def test_what_cannot_be_a_domain_is_refused(published):
+    published.ask("GET", "/catalog?domain=..%2F..").problem(400, "RTGF_INPUT_INVALID")
 
 
 JSON = st.recursive(

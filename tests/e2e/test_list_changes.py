@@ -167,6 +167,8 @@ def sourced(authority: Demo, **changes):
         ({"authenticity": "checksum"}, UNSIGNED),
         ({"feed": {"max_age": "P7D", "min_records": 500}}, IMPLAUSIBLE),
         ({"dataset": "no-list"}, FETCH_FAILED),
+        ({"provider": "somebody-else"}, FETCH_FAILED),
+        ({"feed": {"max_age": "P7D", "min_records": 1, "signer": "A" * 43}}, UNSIGNED),
     ],
 )
 def test_a_list_that_is_not_as_the_snapshot_asks_stops_the_build(template, tmp_path, changes, code):

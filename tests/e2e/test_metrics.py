@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import re
+import time
 from contextlib import closing
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rtgf_node.cli.demo_node import free_port
-from tests.nodes import TestNode, context
+from tests.nodes import PATIENCE_SECONDS, TestNode, context
 
 ACTORS = {"log", "registry", "revocation", "verifier", "compiler", "fetcher"}
 RMT = "RMT:SG:payments_aml:2026-10"
@@ -210,3 +211,19 @@ def test_without_a_bind_there_is_no_listener(make_node):
     node.toml.write_text(re.sub(r'(\[metrics\]\nbind = )"[^"]*"', r'\g<1>""', toml))
     with node.running(), pytest.raises(ConnectionRefusedError):
         node.metrics()
+
+
+def test_a_request_that_is_given_up_is_in_flight_no_longer(published):
+    """Also one that the framework answers, of which the client waits for no end."""
+    upgrade = b"Connection: upgrade\r\nUpgrade: another-protocol\r\n"
+    for lines in (b"", upgrade):
+        for _ in range(5):
+            with published.socket() as stream:
+                stream.sendall(
+                    b"POST /verify HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: 10\r\n" + lines + b"\r\n{"
+                )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while scrape(published)["rtgf_http_in_flight", frozenset()] > 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

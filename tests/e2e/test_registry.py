@@ -229,11 +229,12 @@ def test_the_key_set_is_what_the_root_signed_and_the_log_recorded(published):
 
 def test_each_key_has_one_purpose_and_its_window(published):
     keys = published.ask("GET", "/jwks.json").json()["keys"]
-    uses = [key["use"] for key in keys]
-    assert len(set(uses)) == len(uses)
-    assert set(uses) >= {"log", "receipt", "status", "token"}
+    purposes = [key["purpose"] for key in keys]
+    assert len(set(purposes)) == len(purposes)
+    assert set(purposes) >= {"log", "receipt", "status", "token"}
     for key in keys:
         assert (key["kty"], key["crv"], key["revoked"]) == ("OKP", "Ed25519", False)
+        assert key["use"] == "sig"
         assert key["createdAt"] < key["expiresAt"]
         assert "d" not in key
 

@@ -106,6 +106,9 @@ class Memory:
         """Build what is due of the pushed snapshots."""
         wanted = {"jurisdictions": ["NZ"]}
         reply = self.node.ask("POST", "/admin/compile", wanted, role="operator")
+        while reply.status == 409:
+            # The build that the last kill interrupted is being made again.
+            reply = self.node.ask("POST", "/admin/compile", wanted, role="operator")
         assert reply.status == 202, reply.body
         build: dict[str, Any] = reply.json()
         while build["state"] == "running":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import pytest
 
-from rtgf_node.core import jose
+from rtgf_node import wire
+from rtgf_node.core import jose, merkle, proof_bundle
+from rtgf_node.core.canonical_json import canonical_bytes
 from tests.nodes import TestNode, context
 
 SG, EU = "RMT:SG:payments_aml:2026-10.1", "RMT:EU:payments_aml:2026-10.1"
@@ -106,7 +109,10 @@ def test_a_revoked_rmt_takes_its_imts_with_it_at_once(node):
     node.ask("POST", "/evaluate", {"token": EU_SG, "context": {}}).problem(409, "RTGF_CONFLICT")
 
     gauge = [line for line in node.metrics().splitlines() if line.startswith("rtgf_revocation_ep")]
-    assert gauge == [f"rtgf_revocation_epoch {float(answer['revEpoch'])}"]
+    assert gauge == [
+        f"rtgf_revocation_epoch {float(answer['revEpoch'])}",
+        "rtgf_revocation_epoch_drift 0.0",
+    ]
 
 
 def test_what_is_revoked_stays_revoked_through_a_restart(make_node):
@@ -120,6 +126,21 @@ def test_what_is_revoked_stays_revoked_through_a_restart(make_node):
         after = listed(node)
     assert epoch == before["revEpoch"] == after["revEpoch"]
     assert before["entries"] == after["entries"]
+
+
+def test_a_revocation_answers_with_the_proofs_of_what_it_logged(node):
+    order = {"items": [{"token": SG, "reason": "policy_withdrawn"}], "proofs": True}
+    answer = node.ask("POST", "/admin/revoke", order, role="operator").json()
+    keys = node.ask("GET", "/.well-known/rtgf").json()["log"]["keys"]
+    assert len(answer["proofs"]) == len(answer["entries"]) > 1
+    assert len({proof["checkpoint"] for proof in answer["proofs"]}) == 1
+    for entry, proof in zip(answer["entries"], answer["proofs"], strict=True):
+        bundle = msgspec.convert(proof, wire.ProofBundle)
+        since = f"/transparency?since={bundle.leafIndex}&limit=1"
+        [logged] = node.ask("GET", since).json()["entries"]
+        assert logged["event"]["payload"]["token_id"] == entry["token_id"]
+        leaf = merkle.leaf_hash(canonical_bytes(logged["event"]))
+        proof_bundle.verify(bundle, leaf_hash=leaf, verifier_keys=keys)
 
 
 def test_a_suspended_corridor_can_be_lifted(own):

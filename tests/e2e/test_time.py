@@ -32,6 +32,33 @@ def test_a_clock_that_is_set_back_brings_nothing_back(template, tmp_path):
     serve_inside(node, body, clock=clock)
 
 
+def test_a_list_that_a_clock_ahead_confirmed_is_fetched_again_to_be_fresh(template, tmp_path):
+    node = template.copy(tmp_path / "node")
+    clock = ShiftedClock()
+
+    def fresh() -> bool:
+        check, _ = check_of(node, "un-sc")
+        assert check is not None
+        return check["ok"]
+
+    def decided() -> str | None:
+        payment = context("payment-eu-sg")
+        rmt = "RMT:SG:payments_aml:2026-10"
+        return node.verify("IMT:EU-SG:payments_aml:2026-10", rmt=rmt, context=payment).decision
+
+    def body() -> None:
+        assert (fresh(), decided()) == (True, "PERMIT")
+        clock.ahead = 3600
+        assert fetched(node, "un-sc").outcome == "unchanged"
+        assert (fresh(), decided()) == (True, "PERMIT")
+        clock.ahead = 0
+        assert (fresh(), decided()) == (False, "DENY")
+        assert fetched(node, "un-sc").outcome == "unchanged"
+        assert (fresh(), decided()) == (True, "PERMIT")
+
+    serve_inside(node, body, clock=clock)
+
+
 def test_a_remembered_answer_ends_with_the_key(template, tmp_path):
     """RTGF-CT-52: also when it was asked in the last two minutes, in which the skew is granted."""
     node = template.copy(tmp_path / "node")
