@@ -6,6 +6,7 @@ the reverse: nothing new comes in, what was asked is answered, the store is clos
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -417,6 +418,9 @@ class Node:
                     partial(listeners.serve, framework, config.http, tls=None, bind=here)
                 )
             bound: Bound = await nursery.start(serve)
+            # What is loaded stays: looking through all of it again and again would hold up answers.
+            gc.collect()
+            gc.freeze()
             log.info(
                 "node_ready",
                 url=self._config.node.public_url,

@@ -44,7 +44,7 @@ ALPN: Final = ("aarp/1", "h2", "http/1.1")
 EXPIRE_SHARE: Final = 0.1
 """Of the keep-alive time: so much longer a silent connection may live."""
 
-MAX_TURNS: Final = 64
+MAX_TURNS: Final = 16
 """Connections that have their turn before other tasks have theirs."""
 
 

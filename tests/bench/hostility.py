@@ -11,8 +11,9 @@ from contextlib import closing
 from pathlib import Path
 
 from tests import hostile
+from tests.bench.http import SETTINGS
 from tests.bench.measure import Row, text
-from tests.nodes import RATES, TestNode
+from tests.nodes import TestNode
 
 ASKED = b'{"tokens":{"rmt":"RMT:EU:payments_aml:2026-10"}}'
 LIMITS = "[http]\nmax_connections = 11000\nhandshake_timeout_seconds = 20.0\n"
@@ -22,7 +23,7 @@ def measure(*, quick: bool) -> Iterator[Row]:
     """Yield a row for each kind of attack."""
     requests = 300 if quick else 2000
     with tempfile.TemporaryDirectory(prefix="rtgf-bench-") as name:
-        node = TestNode(Path(name) / "node", settings=RATES)
+        node = TestNode(Path(name) / "node", settings=SETTINGS)
         node.toml.write_text(node.toml.read_text().replace("[http]\n", LIMITS))
         hostile.make_certificates(node.folder / "pki")
         with node.running():

@@ -145,7 +145,7 @@ def _rows(folder: Path, node: TestNode, at: Ports, rounds: int) -> Iterator[Row]
     for label, title, against in (
         ("verify", "warm `/verify` of two tokens, plain HTTP", "uvicorn"),
         ("token", "`GET /tokens`, plain HTTP", "uvicorn"),
-        ("tile", "`GET /tile`, plain HTTP", "uvicorn"),
+        ("tile", "a tile, plain HTTP", "uvicorn"),
         ("payment", "`/verify` of two tokens and a payment, plain HTTP", "uvicorn"),
         ("tls", "warm `/verify` of two tokens, TLS 1.3", "verify"),
     ):
