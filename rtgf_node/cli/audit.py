@@ -49,7 +49,10 @@ def audit(
     *,
     root_key: Annotated[
         str | None,
-        Parameter(help="Pinned public root key, base64url; else keys.root_public of the settings."),
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Pinned public root key, base64url; else keys.root_public of the settings.",
+        ),
     ] = None,
     state: Annotated[
         Path | None,

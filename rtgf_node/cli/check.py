@@ -24,7 +24,10 @@ def check(
     *,
     root_key: Annotated[
         str | None,
-        Parameter(help="Pinned public root key, base64url; else keys.root_public of the settings."),
+        Parameter(
+            allow_leading_hyphen=True,
+            help="Pinned public root key, base64url; else keys.root_public of the settings.",
+        ),
     ] = None,
     witness_key: Annotated[
         list[str] | None,

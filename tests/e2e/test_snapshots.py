@@ -256,4 +256,4 @@ def test_the_command_line_prints_a_refusal_and_ends_with_its_code(door):
 def test_no_refusal_reached_the_log(door):
     """Every entry of the log is one that was accepted."""
     types = {event["type"] for event in events(door)}
-    assert types == {"policy_snapshot", "key_event", "jwks_publish"}
+    assert types <= {"policy_snapshot", "key_event", "jwks_publish"}
