@@ -32,6 +32,7 @@ from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.dataset_intake import DatasetIntake
 from rtgf_node.actors.fetcher import FetcherActor
+from rtgf_node.actors.intake_door import IntakeDoor
 from rtgf_node.actors.issuing import Issuing
 from rtgf_node.actors.key_changes import KeyChanges
 from rtgf_node.actors.log import LogActor
@@ -229,15 +230,15 @@ class Node:
             clock=clock,
             metrics=metrics,
         )
-        terms = TermsIntake(
+        door = IntakeDoor(
             registry=boxes["registry"],
-            store=store,
             authorities=pinned.authorities(config),
             places={one.did: one.jurisdictions for one in config.authority},
             max_ttl_sec=config.compiler.max_ttl_sec,
             clock=clock,
             metrics=metrics,
         )
+        terms = TermsIntake(door=door, store=store)
         approvals = ApprovalsActor(
             boxes["approvals"],
             log=boxes["log"],
@@ -250,17 +251,7 @@ class Node:
         fetcher = FetcherActor(
             boxes["fetcher"],
             terms=terms,
-            snapshots=SnapshotIntake(
-                terms=terms,
-                registry=boxes["registry"],
-                egress=egress,
-                store=store,
-                authorities=pinned.authorities(config),
-                places={one.did: one.jurisdictions for one in config.authority},
-                max_ttl_sec=config.compiler.max_ttl_sec,
-                clock=clock,
-                metrics=metrics,
-            ),
+            snapshots=SnapshotIntake(door=door, egress=egress, store=store, terms=terms),
             datasets=DatasetIntake(
                 registry=boxes["registry"],
                 egress=egress,

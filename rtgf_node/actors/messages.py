@@ -7,11 +7,15 @@ Requests go one way, fetcher -> compiler -> registry -> log; news comes back as 
 
 from __future__ import annotations
 
+from typing import Self
+
 import msgspec
 
 from rtgf_node.actors.mailbox import Request
+from rtgf_node.core import digests
 from rtgf_node.core.as_of import AsOf
 from rtgf_node.core.merkle import MAX_TREE_SIZE
+from rtgf_node.errors import RtgfError
 from rtgf_node.key_change import KeyAct
 from rtgf_node.replication.commands import Command, Outcome, RecordDataset
 from rtgf_node.store.approval_store import ApprovalState
@@ -118,6 +122,12 @@ class RecordRefusal(Request[None], frozen=True):
     subject: str
     digest: str
     detail: str
+
+    @classmethod
+    def of(cls, error: RtgfError, *, subject: str, body: bytes) -> Self:
+        """Return the refusal of `body`, which is empty if none came."""
+        digest = digests.sha256(body) if body else ""
+        return cls(code=error.code.name, subject=subject, digest=digest, detail=error.sentence)
 
 
 class Stage(Request[None], frozen=True):

@@ -5,21 +5,19 @@ A source may have terms documents too; those go on to `terms_intake`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 
-from rtgf_node.actors.mailbox import Mailbox
-from rtgf_node.actors.messages import AcceptSnapshot, RecordRefusal
+from rtgf_node.actors.intake_door import IntakeDoor
+from rtgf_node.actors.messages import AcceptSnapshot
 from rtgf_node.actors.terms_intake import TermsIntake
-from rtgf_node.core import digests, policy_matrix, snapshot, terms_document
+from rtgf_node.core import policy_matrix, snapshot, terms_document
 from rtgf_node.core.canonical_json import parse
-from rtgf_node.core.clock import Clock
-from rtgf_node.core.keys import KeySet
 from rtgf_node.core.snapshot import Snapshot
 from rtgf_node.egress import Egress
 from rtgf_node.errors import RtgfError
 from rtgf_node.settings import SourceConfig
 from rtgf_node.store import Store
-from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import FetchItem, IntakeAnswer
 
 
@@ -27,32 +25,16 @@ class SnapshotIntake:
     """Fetches and checks snapshots for the fetcher actor.
 
     Args:
-      authorities: pinned keys by authority DID; a snapshot of anybody else is refused.
-      places: the jurisdictions that an authority is pinned for, by its DID.
+      door: checks who signed, and keeps the refusals.
       terms: takes in the terms documents that a source has.
     """
 
     def __init__(
-        self,
-        *,
-        registry: Mailbox,
-        egress: Egress,
-        store: Store,
-        authorities: Mapping[str, KeySet],
-        places: Mapping[str, Collection[str]],
-        max_ttl_sec: int,
-        clock: Clock,
-        metrics: Metrics,
-        terms: TermsIntake,
+        self, *, door: IntakeDoor, egress: Egress, store: Store, terms: TermsIntake
     ) -> None:
-        self._registry = registry
+        self._door = door
         self._egress = egress
         self._store = store
-        self._authorities = authorities
-        self._places = places
-        self._max_ttl = max_ttl_sec
-        self._clock = clock
-        self._metrics = metrics
         self._terms = terms
 
     async def fetch(self, source: SourceConfig, *, actor: str) -> list[FetchItem]:
@@ -61,7 +43,7 @@ class SnapshotIntake:
             body = await self._get(source.uri)
             uris = _listed(body, base=source.uri)
         except RtgfError as error:
-            await self._record(source.uri, b"", error)
+            await self._door.refuse(source.uri, b"", error)
             return [_refused(source.name, source.uri, error)]
         if uris is None:
             return [await self._take_one(source, source.uri, body, actor)]
@@ -71,7 +53,7 @@ class SnapshotIntake:
         try:
             body = await self._get(uri)
         except RtgfError as error:
-            await self._record(uri, b"", error)
+            await self._door.refuse(uri, b"", error)
             return _refused(source.name, uri, error)
         return await self._take_one(source, uri, body, actor)
 
@@ -94,39 +76,17 @@ class SnapshotIntake:
         Raises:
           RtgfError: why it is refused; the refusal is counted and recorded before it is raised.
         """
-        try:
-            issuers = [did for did in self._authorities if allowed is None or did in allowed]
-            snapshot.accept(
-                body,
-                keys=KeySet(key for did in issuers for key in self._authorities[did]),
-                issuers=issuers,
-                at=self._clock.now(),
-                max_ttl_sec=self._max_ttl,
-                places=self._places,
-                held_of=self._held,
-            )
-            taken = await self._registry.ask(AcceptSnapshot(body=body, source=source, actor=actor))
-        except RtgfError as error:
-            await self._record(source, body, error)
-            raise
-        self._metrics.snapshot_validated(taken.outcome)
-        return taken
+        return await self._door.take(
+            body,
+            source=source,
+            allowed=allowed,
+            accept=partial(snapshot.accept, held_of=self._held),
+            request=AcceptSnapshot(body=body, source=source, actor=actor),
+        )
 
     def _held(self, jurisdiction: str, domain: str) -> Snapshot | None:
         row = self._store.intake.newest_snapshot(jurisdiction, domain)
         return snapshot.parse(row.body) if row is not None else None
-
-    async def _record(self, subject: str, body: bytes, error: RtgfError) -> None:
-        """Count a refusal and keep it."""
-        self._metrics.snapshot_validated(error.code.name)
-        await self._registry.ask(
-            RecordRefusal(
-                code=error.code.name,
-                subject=subject,
-                digest=digests.sha256(body) if body else "",
-                detail=error.sentence,
-            )
-        )
 
 
 def _listed(body: bytes, *, base: str) -> list[str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import AcceptWaiver, RecordRefusal
-from rtgf_node.core import digests, snapshot, waiver
+from rtgf_node.core import snapshot, waiver
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.policy.templates import Library
@@ -47,14 +47,7 @@ class WaiverIntake:
             self._check(body)
             return await self._registry.ask(AcceptWaiver(body=body, actor=actor))
         except RtgfError as error:
-            await self._registry.ask(
-                RecordRefusal(
-                    code=error.code.name,
-                    subject="waiver",
-                    digest=digests.sha256(body),
-                    detail=error.sentence,
-                )
-            )
+            await self._registry.ask(RecordRefusal.of(error, subject="waiver", body=body))
             raise
 
     def _check(self, body: bytes) -> None:

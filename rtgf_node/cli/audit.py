@@ -14,11 +14,11 @@ from rtgf_node import audit_decisions
 from rtgf_node.audit import Report
 from rtgf_node.audit_material import Remembered, collect
 from rtgf_node.audit_state import EventFile
-from rtgf_node.cli import connection, output
+from rtgf_node.cli import connection, output, pinned
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.cli.pinned import RootKey
 from rtgf_node.cli.verify import read
-from rtgf_node.core import base64url
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
@@ -47,13 +47,7 @@ MAX_STATE_BYTES = 16 << 10
 def audit(
     url: Annotated[str | None, Parameter(help="The node; else the configured one.")] = None,
     *,
-    root_key: Annotated[
-        str | None,
-        Parameter(
-            allow_leading_hyphen=True,
-            help="Pinned public root key, base64url; else keys.root_public of the settings.",
-        ),
-    ] = None,
+    root_key: RootKey = None,
     state: Annotated[
         Path | None,
         Parameter(
@@ -91,11 +85,7 @@ def audit(
       rtgf audit https://rtgf.fma.example --state fma.json --json
     """
     told = connection.settings(config)
-    pinned = root_key or told.keys.root_public
-    if pinned is None:
-        raise RtgfError(
-            Code.RTGF_CONFIG_INVALID, "no root key is pinned: give --root-key or keys.root_public"
-        )
+    root_public = pinned.root_key(root_key or told.keys.root_public)
     remembered = _recall(state) if state is not None else None
     with connection.node(told, certificate=cert, key=key, url=url) as node:
         material = collect(
@@ -107,7 +97,7 @@ def audit(
         )
         report = judge.check(
             material,
-            root_public=base64url.decode(pinned),
+            root_public=root_public,
             decisions=audit_decisions.from_node(node)
             if decisions is None
             else audit_decisions.from_folder(decisions),

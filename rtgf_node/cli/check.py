@@ -7,28 +7,22 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rtgf_node.cli import connection, output
+from rtgf_node.cli import connection, output, pinned
 from rtgf_node.cli.connection import ConfigFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.cli.pinned import RootKey
 from rtgf_node.cli.verify import read
-from rtgf_node.core import base64url, evidence
+from rtgf_node.core import evidence
 from rtgf_node.core import evidence_check as judge
 from rtgf_node.core.evidence_check import Verdict
 from rtgf_node.core.keys import check_public_key
 from rtgf_node.core.witness_policy import WitnessPolicy
-from rtgf_node.errors import Code, RtgfError
 
 
 def check(
     file: Annotated[Path, Parameter(help="An evidence file, as `GET /evidence/<token id>` gives.")],
     *,
-    root_key: Annotated[
-        str | None,
-        Parameter(
-            allow_leading_hyphen=True,
-            help="Pinned public root key, base64url; else keys.root_public of the settings.",
-        ),
-    ] = None,
+    root_key: RootKey = None,
     witness_key: Annotated[
         list[str] | None,
         Parameter(
@@ -53,12 +47,7 @@ def check(
       rtgf check evidence.json --root-key 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo
       rtgf check evidence.json --witness-key witness.example+1a2b3c4d+BFLN3yik... --json
     """
-    pinned = root_key or connection.settings(config).keys.root_public
-    if pinned is None:
-        raise RtgfError(
-            Code.RTGF_CONFIG_INVALID, "no root key is pinned: give --root-key or keys.root_public"
-        )
-    public = base64url.decode(pinned)
+    public = pinned.root_key(root_key or connection.settings(config).keys.root_public)
     check_public_key(public)
     witnesses = WitnessPolicy.of(witness_key or (), witness_quorum)
     data = read(file, limit=evidence.MAX_BYTES)

@@ -8,10 +8,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from rtgf_node.cli import connection, output
+from rtgf_node.cli import connection, output, pinned
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
-from rtgf_node.cli.pinned import log_keys, root_key
+from rtgf_node.cli.pinned import RootKey
 from rtgf_node.client import Node
 from rtgf_node.core import decision, event
 from rtgf_node.core.canonical_json import canonical_bytes
@@ -61,13 +61,7 @@ def decisions(
         str | None,
         Parameter(help="Why a broken chain is to go on without its past; as approver."),
     ] = None,
-    root_key_: Annotated[
-        str | None,
-        Parameter(
-            name="--root-key",
-            help="Pinned public root key, base64url; else keys.root_public of the settings.",
-        ),
-    ] = None,
+    root_key: RootKey = None,
     config: ConfigFile = None,
     cert: CertificateFile = None,
     key: KeyFile = None,
@@ -95,7 +89,8 @@ def decisions(
             )
             return 0
         if prove is not None or check:
-            keys = log_keys(node, root_public=root_key(root_key_, told), at=SystemClock().now())
+            root_public = pinned.root_key(root_key or told.keys.root_public)
+            keys = pinned.log_keys(node, root_public=root_public, at=SystemClock().now())
             if prove is not None:
                 proved = prove_one(node, prove, verifier_keys=keys)
                 output.result(proved, _proved_text(proved), as_json=as_json)

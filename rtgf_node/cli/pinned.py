@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
 from rtgf_node.audit_log import JWKS_TYP
 from rtgf_node.client import Node
 from rtgf_node.core import base64url, canonical_json, checkpoint, jose
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.settings import Config
+
+RootKey: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        # One key in sixty-four begins so.
+        allow_leading_hyphen=True,
+        help="Pinned public root key, base64url; else keys.root_public of the settings.",
+    ),
+]
 
 _FOREVER = 1 << 37
 """The pinned root has no window that the node could state."""
 
 
-def root_key(given: str | None, told: Config) -> bytes:
-    """Return the public root key that was given, else the configured one.
+def root_key(pinned: str | None) -> bytes:
+    """Return the public root key that is pinned: the one given, else the configured one.
 
     Raises:
-      RtgfError: RTGF_CONFIG_INVALID without either.
+      RtgfError: RTGF_CONFIG_INVALID if there is neither; RTGF_INPUT_INVALID if it is no base64url.
     """
-    pinned = given or told.keys.root_public
     if pinned is None:
         raise RtgfError(
             Code.RTGF_CONFIG_INVALID, "no root key is pinned: give --root-key or keys.root_public"

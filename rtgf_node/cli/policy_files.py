@@ -51,7 +51,10 @@ class OwnLibrary:
         Path | None,
         Parameter(help="The folder of the node's own predicate library. Default: the program's."),
     ] = None
-    library_key: Annotated[str | None, Parameter(help="The public key that signed it.")] = None
+    library_key: Annotated[
+        str | None,
+        Parameter(allow_leading_hyphen=True, help="The public key that signed it."),
+    ] = None
 
 
 def library(own: OwnLibrary | None = None, told: LibraryConfig | None = None) -> Library:
