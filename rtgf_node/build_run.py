@@ -14,10 +14,12 @@ import msgspec
 import trio
 
 import rtgf_node
+from rtgf_node.build_pieces import Pieces
 from rtgf_node.build_worker import LENGTH, Answer, Problem, framed
 from rtgf_node.core import digests
-from rtgf_node.core.build import Note
-from rtgf_node.core.build_inputs import Place, pieces
+from rtgf_node.core.build import Note, Part
+from rtgf_node.core.build_inputs import Place
+from rtgf_node.core.build_inputs import pieces as cut
 from rtgf_node.core.manifest import Inputs, RmtTarget
 from rtgf_node.errors import Code, RtgfError
 
@@ -54,6 +56,17 @@ class Written:
                 write(folder, name, artefacts[name])
         return found
 
+    def adopt(self, folders: Sequence[Path], artefacts: Mapping[str, str]) -> bool:
+        """Take what lies in these folders for written, if it has these digests by name."""
+        found: dict[str, tuple[str, Path]] = {}
+        for name, digest in artefacts.items():
+            where = next((one for one in folders if _digest_in(one, name) == digest), None)
+            if where is None:
+                return False
+            found[name] = digest, where
+        self._held = {**found, **self._held}
+        return True
+
     def read(self, name: str) -> bytes:
         """Return an artefact, of two that differ the first.
 
@@ -82,6 +95,7 @@ class Run:
       environment: of its processes; nothing else is in it.
       command: the worker.
       written: shared by the runs that should agree.
+      pieces: where finished pieces are kept, if they are.
       stepped: called after each piece.
       mapped: told how many seconds each snapshot took, with its scenarios and its RMT.
 
@@ -101,6 +115,7 @@ class Run:
         environment: Mapping[str, str],
         command: Sequence[str],
         written: Written,
+        pieces: Pieces | None,
         stepped: Callable[[], None],
         mapped: Callable[[float], None],
     ) -> None:
@@ -110,7 +125,8 @@ class Run:
         self.done = 0
         self._request = request
         self._inputs = inputs
-        self._queue = deque(pieces(inputs.targets))
+        self._queue = deque(cut(inputs.targets))
+        self._pieces = pieces
         self._folder = folder
         self._environment = {**environment, "PYTHONPATH": _package_parent()}
         self._command = list(command)
@@ -127,12 +143,29 @@ class Run:
         """Why entries cannot be built, each at the number of the target that showed it."""
         return self._failed_rmts or self._failed_corridors
 
+    def resume(self, folders: Sequence[Path]) -> None:
+        """Take the pieces that were finished before; the others stay in the queue.
+
+        Args:
+          folders: where their artefacts may be: of what was equal, one run alone has a copy.
+        """
+        assert self._pieces is not None
+        for piece in list(self._queue):
+            finished = self._pieces.recall(piece)
+            if finished is not None and self._written.adopt(folders, finished.artefacts):
+                self._queue.remove(piece)
+                self.artefacts |= finished.artefacts
+                self.notes += finished.notes
+                self.done += len(piece)
+
     async def work(self) -> None:
         """Run one process until the queue is empty; on cancellation it is ended.
 
         Raises:
           RtgfError: RTGF_INTERNAL if it crashed.
         """
+        if not self._queue:
+            return
         with tempfile.TemporaryFile() as said:
             process: trio.Process = await trio.lowlevel.open_process(
                 self._command,
@@ -183,21 +216,35 @@ class Run:
         failed = self._failed_rmts if self._is_rmt(piece) else self._failed_corridors
         for each in answer.failures:
             failed[Place(each.jurisdiction, each.domain), each.target] = each.problem
-        found = await trio.to_thread.run_sync(
-            self._written.write, self._folder, answer.part.artefacts
-        )
+        found = await trio.to_thread.run_sync(self._keep, piece, answer.part, not answer.failures)
         self.artefacts |= found
         self.notes += answer.part.notes
         self.done += len(piece)
         self._stepped()
 
+    def _keep(self, piece: Sequence[int], part: Part, whole: bool) -> dict[str, str]:
+        found = self._written.write(self._folder, part.artefacts)
+        if self._pieces is not None and whole:
+            self._pieces.keep(piece, found, part.notes)
+        return found
+
 
 def write(folder: Path, name: str, content: bytes) -> None:
     """Write an artefact; the worker is this program, but no name leads out of the folder."""
-    path = (folder / name).resolve()
-    if path.is_relative_to(folder.resolve()):
+    path = _place(folder, name)
+    if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def _digest_in(folder: Path, name: str) -> str | None:
+    path = _place(folder, name)
+    return digests.sha256(path.read_bytes()) if path is not None and path.is_file() else None
+
+
+def _place(folder: Path, name: str) -> Path | None:
+    path = (folder / name).resolve()
+    return path if path.is_relative_to(folder.resolve()) else None
 
 
 async def _message(process: trio.Process) -> bytes:

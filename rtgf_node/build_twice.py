@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
+from rtgf_node.build_pieces import Pieces
 from rtgf_node.build_run import Run, Written, worker_command, write
 from rtgf_node.build_worker import Problem, decode_inputs, error_of
 from rtgf_node.core import digests
@@ -32,6 +32,7 @@ ENVIRONMENTS: tuple[Mapping[str, str], Mapping[str, str]] = (
 NAMES = ("first", "second")
 MANIFEST = "build_manifest.json"
 REFUSALS = "refusals.json"
+REQUEST = "request.msgpack"
 
 # Seconds. A full matrix of 14,400 tokens takes under a minute on two cores.
 TIMEOUT_SECONDS = 1_800.0
@@ -81,21 +82,27 @@ async def build_twice(
     mapped: Callable[[float], None] = unmeasured,
     commands: Sequence[Sequence[str]] | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    key: bytes | None = None,
+    resumed: Callable[[int, int], None] = nobody,
 ) -> BuildOutput:
     """Return the build that two runs in fresh processes agree on, byte for byte.
 
-    Both run at the same time; on cancellation all processes are ended.
+    Both run at the same time; on cancellation all processes are ended. If `folder` is what a
+    process left that was killed while it built the same request with the same key, the pieces that
+    were finished then are not made again.
 
     Args:
       request: from `build_worker.encode_request`.
-      folder: where the artefacts are written, and read from by whoever looks into the output; it
-        is emptied first, and the caller removes it.
+      folder: where the artefacts are written, and read from by whoever looks into the output;
+        what is in it of another build is removed first, and the caller removes all of it.
       keep_in: a folder; two differing runs are moved to a new folder in it.
       processes: how many to use for both runs together; each has one at least.
       progress: told how many of the targets both runs have behind them.
       mapped: told how many seconds each snapshot took in either run.
       commands: the worker of each run, for a program that is not started as `python -m`.
       timeout_seconds: after it all are ended.
+      key: a secret of this request, with which finished pieces are sealed; without it none is kept.
+      resumed: told how many of the targets both runs had behind them, if a build is gone on with.
 
     Raises:
       UnbuildableError: some entries cannot be built; both runs say so.
@@ -104,8 +111,7 @@ async def build_twice(
         crashed; RTGF_PIPELINE_PUBLISH_FAIL if they took too long.
     """
     document, inputs = decode_inputs(request)
-    # What an earlier build left is not to be kept with this one's, should the runs differ.
-    await trio.to_thread.run_sync(partial(shutil.rmtree, folder, ignore_errors=True))
+    going_on = await trio.to_thread.run_sync(_prepare, folder, request, key)
     total = len(inputs.targets)
     count = min(max(1, processes // 2), 1 + total // TARGETS_PER_PROCESS)
     written = Written()
@@ -121,10 +127,15 @@ async def build_twice(
                 environment=environment,
                 command=command,
                 written=written,
+                pieces=None if key is None else Pieces(folder, name, key),
                 stepped=lambda: progress(sum(run.done for run in runs) // 2, total),
                 mapped=mapped,
             )
         )
+    if going_on:
+        for run in runs:
+            await trio.to_thread.run_sync(run.resume, [folder / name for name in NAMES])
+        resumed(sum(run.done for run in runs) // 2, total)
     crashed: RtgfError | None = None
     with trio.move_on_after(timeout_seconds) as scope:
         try:
@@ -151,6 +162,25 @@ async def build_twice(
             causes=(RtgfError(Code.RTGF_BUILD_PLAN_DIVERGENCE, refused),),
         )
     return judged.output()
+
+
+def left_in(folder: Path) -> bytes | None:
+    """Return the request of the build that a folder is left of, None if there is none."""
+    try:
+        return (folder / REQUEST).read_bytes()
+    except OSError:
+        return None
+
+
+def _prepare(folder: Path, request: bytes, key: bytes | None) -> bool:
+    """Have a folder for a request; tell whether it is what a build of the same left."""
+    if key is not None and left_in(folder) == request:
+        return True
+    # What another build left is not to be kept with this one's, should the runs differ.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / REQUEST).write_bytes(request)
+    return False
 
 
 class _Judge:
@@ -202,7 +232,6 @@ class _Judge:
                 given = {REFUSALS: msgspec.json.format(msgspec.json.encode(list(refusal.values())))}
             for file, content in given.items():
                 write(self._folder / name, file, content)
-        write(self._folder, "request.msgpack", request)
         kept = keep_in / digests.sha256(request).removeprefix("sha256:")[:16]
         shutil.rmtree(kept, ignore_errors=True)
         keep_in.mkdir(parents=True, exist_ok=True)

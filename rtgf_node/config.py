@@ -231,8 +231,7 @@ def _explain(error: msgspec.ValidationError, places: _Places) -> NoReturn:
     setting = path.rstrip("`").removeprefix(".")
     unknown = re.search(r"contains unknown field `(.*)`", message)
     if unknown is None:
-        where = f"{setting}: " if setting else ""
-        _refuse(f"{where}{message}", places.pointer(setting))
+        _refuse(f"{setting}: {message}" if setting else message, places.pointer(setting))
     full = f"{setting}.{unknown[1]}" if setting else unknown[1]
     hint = _nearest(unknown[1], _names_in(setting), prefix=f"{setting}." if setting else "")
     _refuse(f"{full} is not a setting{hint}", places.pointer(full))
@@ -260,20 +259,20 @@ def _refuse(detail: str, pointer: str | None) -> NoReturn:
 
 def _check(config: Config, places: _Places) -> None:
     """Refuse settings that fit one by one and not together."""
-    for setting, bind in (("http.bind", config.http.bind), ("metrics.bind", config.metrics.bind)):
-        if bind or setting == "http.bind":
+    for section in ("http", "cluster", "metrics"):
+        setting, bind = f"{section}.bind", getattr(config, section).bind
+        if bind or section != "metrics":
             try:
                 host, _ = host_and_port(bind)
             except RtgfError as error:
                 _refuse(f"{setting}: {error.detail}", places.pointer(setting))
-            if setting == "metrics.bind" and not _is_loopback(host):
-                _refuse(
-                    "metrics.bind: this listener has no TLS and asks nobody who they are; "
-                    "bind it to a loopback address",
-                    places.pointer(setting),
-                )
+            if section == "metrics" and not _is_loopback(host):
+                detail = f"{setting}: it has no TLS and asks nobody who they are; bind to loopback"
+                _refuse(detail, places.pointer(setting))
     if (config.keys.root_kid is None) != (config.keys.root_public is None):
         _refuse("keys: root_kid and root_public go together", places.pointer("keys"))
+    if (config.audit.certificate_file is None) != (config.audit.key_file is None):
+        _refuse("audit: certificate_file and key_file go together", places.pointer("audit"))
     if config.library.folder is not None and config.library.key is None:
         _refuse(
             "library.folder: pin the public key that signed it as library.key",

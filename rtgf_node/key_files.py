@@ -18,6 +18,7 @@ from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import KeyRow
 from rtgf_node.settings import KeysConfig
+from rtgf_node.store import Store
 
 MANIFEST = "key_manifest.json"
 SIGNED_JWKS = "jwks.jws"
@@ -106,6 +107,16 @@ def of_document(data: bytes, root: PublicKey, *, at: int) -> KeyFiles:
     except msgspec.DecodeError as error:
         raise RtgfError(Code.RTGF_JWKS_SIGNATURE_INVALID, f"no signed key set: {error}") from error
     return verified(canonical_bytes(signed.manifest), signed.jwks, root, at=at)
+
+
+def logged(store: Store, root: PublicKey, *, at: int) -> KeyFiles | None:
+    """Return the statements that the log holds, None before the first.
+
+    Raises:
+      RtgfError: RTGF_JWKS_SIGNATURE_INVALID if they are another root's.
+    """
+    held = store.keys.documents()
+    return verified(held.manifest, held.jwks_jws, root, at=at) if held is not None else None
 
 
 def document(files: KeyFiles) -> bytes:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import NamedTuple
-
-import msgspec
 
 from rtgf_node import witness_guard
 from rtgf_node.actors.gossip import GossipActor, PeerLink
@@ -16,11 +13,11 @@ from rtgf_node.actors.witnessing import WitnessingActor, WitnessLink
 from rtgf_node.core import checkpoint, cosignature, note
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.witness_policy import WitnessPolicy
-from rtgf_node.egress import Egress
+from rtgf_node.egress import to_one
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.replication.replicator import Replicator
-from rtgf_node.settings import Config, RemoteConfig
+from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import Check
@@ -127,7 +124,17 @@ def meet(
             replicator=replicator,
             store=store,
             witnesses=[
-                WitnessLink(one.name, one.url.rstrip("/"), key, _egress(config, one))
+                WitnessLink(
+                    one.name,
+                    one.url.rstrip("/"),
+                    key,
+                    to_one(
+                        config.fetch,
+                        one.ca_file,
+                        seconds=ANSWER_SECONDS,
+                        max_bytes=ANSWER_BYTES,
+                    ),
+                )
                 for one, key in zip(config.witness, policy.witnesses, strict=True)
             ],
             clock=clock,
@@ -142,7 +149,12 @@ def meet(
                     name=one.name,
                     url=one.url.rstrip("/"),
                     key=note.parse_key(one.verifier_key),
-                    egress=_egress(config, one),
+                    egress=to_one(
+                        config.fetch,
+                        one.ca_file,
+                        seconds=ANSWER_SECONDS,
+                        max_bytes=ANSWER_BYTES,
+                    ),
                     halt=one.halt,
                 )
                 for one in config.peer_log
@@ -153,6 +165,7 @@ def meet(
                 for key in store.keys.all()
                 if key.purpose == "log"
             ],
+            leads=lambda: replicator.leader,
             every_seconds=config.log.gossip_every_seconds,
             clock=clock,
             figures=metrics.neighbours,
@@ -206,15 +219,3 @@ def _witness(
         clock=clock,
         figures=metrics.neighbours,
     )
-
-
-def _egress(config: Config, remote: RemoteConfig) -> Egress:
-    """Return the guarded way to one other; what it may cost is bounded more tightly than a list."""
-    fetch = msgspec.structs.replace(
-        config.fetch,
-        ca_file=remote.ca_file or config.fetch.ca_file,
-        allow_plain_http=False,
-        timeout_seconds=min(ANSWER_SECONDS, config.fetch.timeout_seconds),
-        max_bytes=ANSWER_BYTES,
-    )
-    return Egress(fetch, jitter=lambda: secrets.randbelow(1000) / 1000)

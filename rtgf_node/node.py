@@ -10,6 +10,7 @@ import gc
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ import trio
 from rtgf_node import (
     __version__,
     access_rules,
+    cluster,
+    key_expiry,
     key_files,
     pinned,
     policy_library,
@@ -55,6 +58,7 @@ from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound, ServerTls
 from rtgf_node.api.metrics import build_app as metrics_app
 from rtgf_node.api.once import KeptAnswers
+from rtgf_node.cluster import Place
 from rtgf_node.core.clock import Clock
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
@@ -63,13 +67,13 @@ from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.ops.syslog import Syslog
+from rtgf_node.overview import Overview
 from rtgf_node.readiness import Readiness
 from rtgf_node.replication.revocation_news import RevocationNews
-from rtgf_node.replication.solo import SoloReplicator
-from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.settings import Config
 from rtgf_node.signers import Signers, usable
-from rtgf_node.store import Store, open_store
+from rtgf_node.store import Store, answer_store, open_store
+from rtgf_node.store.answer_store import AnswerStore
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.workers import Workers
 
@@ -107,10 +111,52 @@ async def serve(
 ) -> None:
     """Run the node in the caller's trio; reports where it listens when it is ready."""
     provider = FileKeyProvider.open(config.keys.folder, _secret(config.keys.passphrase_file))
-    with open_store(config.node.data_dir) as store:
-        async with SoloReplicator(StateMachine(store)) as replicator:
-            node = Node(config, clock, store, replicator, provider)
-            await node.run(task_status=task_status)
+    told = False
+
+    def started(bound: Bound) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            task_status.started(bound)
+
+    while True:
+        with open_store(config.node.data_dir) as store:
+            files = key_files.load(config.keys, at=clock.now())
+            check_head = partial(start_checks.check_foreign_head, files)
+            async with cluster.place(config, store, check_head=check_head) as place:
+                if not await _has_state(place):
+                    return
+                if not place.restart_needed.is_set():
+                    node = Node(config, clock, store, place, provider)
+                    await node.run(started)
+                if not place.restart_needed.is_set():
+                    return
+        log.info("begun_anew", reason="another member's state was taken")
+
+
+async def _has_state(place: Place) -> bool:
+    """Wait until there is something to serve; say no if the node is told to stop before."""
+    if place.has_state:
+        return True
+    log.info("waiting_for_the_state_of_the_cluster")
+    came = False
+
+    async def wait(event: trio.Event, *, means: bool) -> None:
+        nonlocal came
+        await event.wait()
+        came = means
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(wait, place.restart_needed, means=True))
+        nursery.start_soon(partial(wait, place.failed, means=False))
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+                break
+    if place.failed.is_set():
+        raise RuntimeError("the member failed") from place.error
+    return came
 
 
 class Node:
@@ -121,13 +167,20 @@ class Node:
         config: Config,
         clock: Clock,
         store: Store,
-        replicator: SoloReplicator,
+        place: Place,
         provider: FileKeyProvider,
     ) -> None:
         self._config = config
-        self._replicator = replicator
-        self._workers = workers = Workers(config, replicator)
+        self._place = place
+        replicator = place.replicator
+        limits = RateLimits(config.limits, is_shared=config.workers.count > 0)
+        rules = access_rules.load(config)
+        self._workers = workers = Workers(config, replicator, limits, rules)
         files = key_files.load(config.keys, at=clock.now())
+        if not replicator.alone:
+            # What the members agreed on; a file here may be of before.
+            root = key_files.pinned_root(config.keys)
+            files = key_files.logged(store, root, at=clock.now()) or files
         start_checks.check_keys(store, files)
         signers = Signers(provider, usable(files.key_set()))
         replicator.feed.subscribe("signers", signers.hear)
@@ -140,7 +193,11 @@ class Node:
         }
         self._metrics = metrics = telemetry.Metrics(version=__version__)
         url = config.node.public_url.rstrip("/")
-        egress = Egress(config.fetch, jitter=lambda: secrets.randbelow(1000) / 1000)
+
+        def leads() -> bool:
+            return replicator.leader
+
+        egress = Egress(config.fetch)
         log_actor = LogActor(
             boxes["log"],
             replicator=workers.followed(),
@@ -166,6 +223,7 @@ class Node:
                 root=key_files.pinned_root(config.keys),
                 folder=config.keys.folder,
                 provider=provider,
+                leads=leads,
                 issuer=config.node.issuer,
                 clock=clock,
                 metrics=metrics,
@@ -246,6 +304,7 @@ class Node:
             registry=boxes["registry"],
             store=store,
             deadline_seconds=config.approvals.deadline_seconds,
+            leads=leads,
             clock=clock,
         )
         fetcher = FetcherActor(
@@ -268,18 +327,19 @@ class Node:
             ),
             source_configs=config.source,
             dataset_configs=config.dataset,
+            leads=leads,
         )
         self._decisions = decisions = DecisionLog(
             store,
             config=config.decisions,
             log=boxes["log"],
-            chain=config.node.issuer,
+            chain=place.decisions_chain,
             actor=config.log_origin(),
             clock=clock,
             figures=metrics.decisions,
         )
         host = config.log_origin().partition("/")[0]
-        syslog = Syslog(config.audit.syslog, host=host, clock=clock)
+        syslog = Syslog(config.audit, host=host, clock=clock)
         bearers = bearer.configured(config, egress=egress, clock=clock, metrics=metrics)
         neighbours = neighbourhood.meet(
             config,
@@ -332,49 +392,59 @@ class Node:
             neighbours=neighbours,
             fetcher=fetcher,
             workers=workers.checks,
+            cluster=place.checks,
         )
         metrics.watch([box.statistics for box in boxes.values()], self._supervisor.statistics)
         metrics.watch([], workers.statistics)
         metrics.others = workers.figures
+        key_expiry.watch(metrics.key_expires, store)
+        trail = AuditTrail(config.node.data_dir / "audit", config.audit, syslog.ship)
         self._may_answer = lambda: log_actor.forked is None
         self._desk = Desk(
             config=config,
             clock=clock,
             metrics=metrics,
             access=Access(admin_socket.own_role(config.role), bearers),
-            limits=RateLimits(config.limits),
+            limits=limits,
             store=store,
             verifier=verifier,
             proof_verifiers=proof_verifiers,
-            access_rules=access_rules.load(config),
+            access_rules=rules,
             fetcher=boxes["fetcher"],
             compiler=boxes["compiler"],
             approvals=boxes["approvals"],
             registry=boxes["registry"],
-            trail=AuditTrail(config.node.data_dir / "audit", config.audit, syslog.ship),
+            trail=trail,
             revocation=boxes["revocation"],
             log=boxes["log"],
             news=news,
             receipts=signers.of("receipt"),
-            kept=KeptAnswers(clock),
+            kept=KeptAnswers(
+                clock,
+                AnswerStore.open(config.node.data_dir / answer_store.DATABASE),
+                limit_seconds=config.http.admin_timeout_seconds,
+            ),
             witness=neighbours.mailbox,
             witness_key=neighbours.verifier_key,
             heads=ShownHeads(store, neighbours.policy, config.log.witness_mode),
             decisions=decisions,
             readiness=readiness.ready,
             status=readiness.status,
+            cluster=place,
+            overview=Overview(readiness, metrics, trail).of,
         )
 
-    async def run(self, *, task_status: trio.TaskStatus[Bound]) -> None:
-        """Start everything in order, say so, and run until told to stop."""
+    async def run(self, started: Callable[[Bound], None]) -> None:
+        """Start everything in order, say so, and run until told to stop or to begin anew."""
         async with self._decisions, trio.open_nursery() as nursery:
             nursery.start_soon(self._end_with_the_store)
+            await nursery.start(self._desk.kept.run)
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._metrics.measure_lag)
-            await self._answer_until_told(task_status)
+            await self._answer_until_told(started)
             nursery.cancel_scope.cancel()
 
-    async def _answer_until_told(self, task_status: trio.TaskStatus[Bound]) -> None:
+    async def _answer_until_told(self, started: Callable[[Bound], None]) -> None:
         """Open the doors; at the signal close them, and return when what was asked is answered."""
         config = self._config
         async with trio.open_nursery() as nursery:
@@ -400,7 +470,7 @@ class Node:
                     config.http,
                     tls=tls,
                     bind=config.http.bind,
-                    hot=Front(self._desk, routes, self._replicator.feed),
+                    hot=Front(self._desk, routes, self._place.replicator.feed),
                     public_url=config.node.public_url,
                 )
             if config.http.admin_socket is not None:
@@ -419,8 +489,8 @@ class Node:
                 issuer=self._config.node.issuer,
                 version=__version__,
             )
-            task_status.started(bound)
-            await _wait_stop_signal(tls, self._workers)
+            started(bound)
+            await self._wait_told(tls)
             log.info("node_stopping")
             self._news.end()
             await framework.retire()
@@ -428,28 +498,39 @@ class Node:
 
     async def _end_with_the_store(self) -> None:
         """A store that failed takes nothing more: end the process, so that it is opened anew."""
-        await self._replicator.failed.wait()
-        raise RuntimeError("the store failed") from self._replicator.error
+        await self._place.failed.wait()
+        raise RuntimeError("the store failed") from self._place.error
+
+    async def _wait_told(self, tls: ServerTls) -> None:
+        """Return at SIGTERM or SIGINT, or to begin anew; at SIGHUP take the certificates anew."""
+        async with trio.open_nursery() as nursery:
+
+            async def begin_anew() -> None:
+                await self._place.restart_needed.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(begin_anew)
+            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                async for received in signals:
+                    if received != signal.SIGHUP:
+                        break
+                    self._read_certificates(tls)
+            nursery.cancel_scope.cancel()
+
+    def _read_certificates(self, tls: ServerTls) -> None:
+        try:
+            tls.reload()
+            self._place.reload()
+            self._workers.read_certificates()
+        except RtgfError as error:
+            log.error("certificates_not_reloaded", detail=str(error))
+        else:
+            log.info("certificates_reloaded")
 
 
 def _contradiction(store: Store) -> str | None:
     """Return what was found before and still stops the signing."""
     return next((row.detail for row in store.gossip.open_findings() if row.halts), None)
-
-
-async def _wait_stop_signal(tls: ServerTls, workers: Workers) -> None:
-    """Return at SIGTERM or SIGINT; at SIGHUP take the certificates anew."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        async for received in signals:
-            if received != signal.SIGHUP:
-                return
-            try:
-                tls.reload()
-                workers.read_certificates()
-            except RtgfError as error:
-                log.error("certificates_not_reloaded", detail=str(error))
-            else:
-                log.info("certificates_reloaded")
 
 
 def _secret(path: Path) -> bytes:

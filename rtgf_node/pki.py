@@ -191,6 +191,16 @@ def read(certificate_file: Path, key_file: Path) -> Credential:
     return Credential(key, certificate)
 
 
+def hosts(credential: Credential) -> tuple[set[str], set[str]]:
+    """Return the host names and the IP addresses that a certificate is for."""
+    extensions = credential.certificate.extensions
+    named = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return (
+        set(named.get_values_for_type(x509.DNSName)),
+        {str(one) for one in named.get_values_for_type(x509.IPAddress)},
+    )
+
+
 def identity(der: bytes) -> str:
     """Return who a certificate stands for: its first SAN URI. Whether to trust it, TLS has decided.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rtgf_node import __version__, webhooks
+from rtgf_node import __version__, key_expiry, webhooks
 from rtgf_node.actors import quarantine
 from rtgf_node.actors.fetcher import FetcherActor
 from rtgf_node.actors.log import LogActor
@@ -47,6 +47,7 @@ class Readiness(NamedTuple):
     neighbours: Neighbours
     fetcher: FetcherActor
     workers: Callable[[], list[Check]]
+    cluster: Callable[[], list[Check]]
 
     def ready(self) -> ReadyAnswer:
         """Return `not_ready` if it must not be asked, `degraded` if something is old, else `ready`.
@@ -69,6 +70,7 @@ class Readiness(NamedTuple):
                 self.decisions.fault is None,
                 self.decisions.fault or f"recorded, {self.config.decisions.mode}",
             ),
+            *self.cluster(),
             Check("intake", self.log.halted is None, self.log.halted or "open"),
         ]
         wanted = [
@@ -87,6 +89,7 @@ class Readiness(NamedTuple):
         ]
         wanted += [*self.neighbours.checks(), *self.workers()]
         wanted += webhooks.checks(self.config, self.store, now=self.clock.now())
+        wanted.append(key_expiry.check(self.store, now=self.clock.now()))
         state = "ready"
         if not all(check.ok for check in wanted) or not needed[-1].ok:
             state = "degraded"

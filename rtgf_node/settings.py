@@ -7,47 +7,34 @@ could do what by changing it, stands in `config/rtgf.example.toml`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
+
+from rtgf_node.setting_forms import (
+    Collector,
+    Count,
+    Did,
+    HttpsUrl,
+    Jurisdiction,
+    KeyName,
+    Name,
+    ProofType,
+    Rate,
+    Seconds,
+    Share,
+    TokenAlgorithm,
+    TokenType,
+    VerifierKey,
+    WholeSeconds,
+)
 
 Role = Literal[
     "regulator", "compiler", "operator", "approver", "auditor", "partner", "monitor", "peer"
 ]
 Act = Literal["publish", "accept_conflicts", "rotate", "revoke_key", "membership"]
 TokenRole = Literal["partner", "monitor"]
-TokenType = Literal["rmt", "imt", "cort", "psrt", "rrmt"]
 WebhookEvent = Literal["revocation", "reinstatement"]
-TokenAlgorithm = Literal[
-    "RS256",
-    "RS384",
-    "RS512",
-    "PS256",
-    "PS384",
-    "PS512",
-    "ES256",
-    "ES384",
-    "ES512",
-    "Ed25519",
-    "EdDSA",
-]
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
-Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
-WholeSeconds: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
-Rate: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
-Name: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Did: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^did:web:[A-Za-z0-9.%:_-]{1,200}$")]
-Jurisdiction: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
-HttpsUrl: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")]
-KeyName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[^\s+]{1,255}$")]
-VerifierKey: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44,48}$")
-]
-Collector: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^(|/[^\x00]{1,100}|[^\s/]{1,255}:[0-9]{1,5})$")
-]
-ProofType: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}$")]
-Share: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0(\.[0-9]{1,4})?|1(\.0{1,4})?)$")]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -134,6 +121,18 @@ class WorkersConfig(Section, frozen=True):
     max_lag_seconds: Annotated[float, msgspec.Meta(ge=0.2, le=10)] = 1.0
 
 
+class ClusterConfig(Section, frozen=True):
+    """`[cluster]`: how the nodes of a cluster reach each other; nothing listens on a node alone."""
+
+    bind: str = "127.0.0.1:8444"
+    certificate_file: Path = Path("pki/peer.pem")
+    key_file: Path = Path("pki/peer.key")
+    ca_file: Path = Path("pki/ca.pem")
+    tick_milliseconds: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 50
+    election_ticks: Annotated[int, msgspec.Meta(ge=3, le=100)] = 10
+    compact_every: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
+
+
 class CompilerConfig(Section, frozen=True):
     """`[compiler]`: the builds."""
 
@@ -155,6 +154,9 @@ class AuditConfig(Section, frozen=True):
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1 << 16, le=1 << 30)] = 16 << 20
     max_files: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 64
     syslog: Collector = ""
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
 
 
 class VerifyConfig(Section, frozen=True):
@@ -361,6 +363,7 @@ class Config(Section, frozen=True):
     log: LogConfig = LogConfig()
     decisions: DecisionsConfig = DecisionsConfig()
     workers: WorkersConfig = WorkersConfig()
+    cluster: ClusterConfig = ClusterConfig()
     compiler: CompilerConfig = CompilerConfig()
     approvals: ApprovalsConfig = ApprovalsConfig()
     audit: AuditConfig = AuditConfig()

@@ -25,6 +25,17 @@ def check_keys(store: Store, files: KeyFiles) -> None:
     key_change.check_newer(files.sequence, key_files.sequence_of(held.manifest))
 
 
+def check_foreign_head(files: KeyFiles, document: bytes) -> None:
+    """Refuse another member's newest head if no log key of ours signed it when it was issued.
+
+    Raises:
+      RtgfError: as `tree_head.verify`.
+    """
+    head = tree_head.from_document(parse(document))
+    keys = KeySet(msgspec.structs.replace(key, revoked_at=None) for key in files.key_set())
+    tree_head.verify(head, keys, times.parse(head.issued_at))
+
+
 def check_head(store: Store, files: KeyFiles, now: int, kid: str) -> None:
     """Refuse to start on a head that our log key did not sign, or if that key, `kid`, has expired.
 

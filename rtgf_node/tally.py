@@ -28,6 +28,10 @@ class Count(Collector):
         """Count one with these values of the labels."""
         self._counts[values] = self._counts.get(values, 0) + 1
 
+    def add(self, number: int, *values: str) -> None:
+        """Count some, perhaps none yet, with these values of the labels."""
+        self._counts[values] = self._counts.get(values, 0) + number
+
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Return the family as it is now."""
         family = CounterMetricFamily(*self._head, labels=self._labels)

@@ -246,6 +246,11 @@ class Metrics:
         self.key_rotations = counter(
             "rtgf_key_rotation_events_total", "Key sets that replaced another."
         )
+        self.key_expires = gauge(
+            "rtgf_key_expires_timestamp_seconds",
+            "When the newest key of a purpose expires.",
+            "purpose",
+        )
         self.jwks_fetch = counter(
             "rtgf_jwks_fetch_total", "Reads of the bearer tokens' key set.", "result"
         )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-
-import msgspec
-
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.supervisor import Child
 from rtgf_node.actors.webhooks import Webhook, WebhooksActor
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
-from rtgf_node.egress import Egress
+from rtgf_node.egress import to_one
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.push_figures import PushFigures
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.replication.revocation_news import RevocationNews
-from rtgf_node.settings import Config, WebhookConfig
+from rtgf_node.settings import Config
 from rtgf_node.signers import Signers
 from rtgf_node.store import Store
 from rtgf_node.wire import Check
@@ -68,7 +64,17 @@ def configured(
         store=store,
         signer=_signer(signers),
         webhooks=[
-            Webhook(one.name, one.url, frozenset(one.events), _egress(config, one))
+            Webhook(
+                one.name,
+                one.url,
+                frozenset(one.events),
+                to_one(
+                    config.fetch,
+                    one.ca_file,
+                    seconds=ANSWER_SECONDS,
+                    max_bytes=ANSWER_BYTES,
+                ),
+            )
             for one in config.webhook
         ],
         issuer=config.node.issuer,
@@ -87,15 +93,3 @@ def _signer(signers: Signers) -> Signer:
             "webhook: the key store holds no notify key, it was made by an older rtgf init; "
             "leave the webhooks out, and let partners read /revocations/stream",
         ) from error
-
-
-def _egress(config: Config, webhook: WebhookConfig) -> Egress:
-    """Return the guarded way to one partner."""
-    fetch = msgspec.structs.replace(
-        config.fetch,
-        ca_file=webhook.ca_file or config.fetch.ca_file,
-        allow_plain_http=False,
-        timeout_seconds=min(ANSWER_SECONDS, config.fetch.timeout_seconds),
-        max_bytes=ANSWER_BYTES,
-    )
-    return Egress(fetch, jitter=lambda: secrets.randbelow(1000) / 1000)

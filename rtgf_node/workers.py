@@ -27,7 +27,9 @@ from rtgf_node.actors.supervisor import Child, ChildStatistics, Restarts, Superv
 from rtgf_node.api import hop, ports, problems
 from rtgf_node.api.behind import Behind
 from rtgf_node.api.exchange import Answered, Route
+from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound
+from rtgf_node.core.authzen import Rules
 from rtgf_node.errors import RtgfError
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.replication.commands import Applied
@@ -82,8 +84,12 @@ class _Member:
 class Workers:
     """The workers of a node; none at all where `workers.count` is 0."""
 
-    def __init__(self, config: Config, replicator: Replicator) -> None:
+    def __init__(
+        self, config: Config, replicator: Replicator, limits: RateLimits, rules: Rules
+    ) -> None:
         self._config = config
+        self._limits = limits
+        self._rules = rules
         self._replicator = replicator
         self._members: list[_Member] = []
         self._number = 0
@@ -256,6 +262,7 @@ class Workers:
             [(one.method, one.rule, one.is_kept) for one in self._routes.values()],
             self._lists,
             self._number,
+            self._rules,
         )
         member.channel.put(framed(begin))
         # In one step with what was said: all later news is for it too.
@@ -294,6 +301,9 @@ class Workers:
                 self._send.send_nowait((member, decided))
             case frames.Request() as request:
                 nursery.start_soon(self._answer, member, request)
+            case frames.Spent(spent) as told:
+                self._limits.owe_all(spent, at=trio.current_time())
+                self._put(told, besides=member)
             case frames.Figures(samples):
                 member.figures = {(name, labels): value for name, labels, value in samples}
             case frames.Prepared(number):
@@ -313,10 +323,11 @@ class Workers:
             command, outcome = applied.command, applied.outcome
             self._put(frames.News(self._number, applied.index, command, outcome))
 
-    def _put(self, frame: frames.Frame) -> None:
+    def _put(self, frame: frames.Frame, *, besides: _Member | None = None) -> None:
         data = framed(frame)
         for member in self._members:
-            member.channel.put(data)
+            if member is not besides:
+                member.channel.put(data)
 
     def _wake(self) -> None:
         self._moved.set()
@@ -342,6 +353,8 @@ class Workers:
                 recording=self._decisions.fault is None,
             )
             self._put(beat)
+            if spent := self._limits.spent():
+                self._put(frames.Spent(spent))
             now = trio.current_time()
             for member in self._members:
                 silent = member.is_open and now - member.heard_at > STUCK_SECONDS

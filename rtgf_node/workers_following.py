@@ -85,6 +85,11 @@ class Following:
         return self._beat.recording
 
     @property
+    def alone(self) -> bool:
+        """False: the node it belongs to is there as well."""
+        return False
+
+    @property
     def leader(self) -> bool:
         """False: nothing is signed here."""
         return False

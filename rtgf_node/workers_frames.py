@@ -17,6 +17,8 @@ import msgspec
 import trio
 
 from rtgf_node.api.exchange import Answered, Asked
+from rtgf_node.api.limits import Spending
+from rtgf_node.core.authzen import Rules
 from rtgf_node.core.decision import Draft
 from rtgf_node.replication.commands import Command, Outcome
 from rtgf_node.settings import Config
@@ -47,6 +49,7 @@ class Begin(Frame, frozen=True):
       routes: the hot ones: method, rule, and whether the answer is kept ready.
       lists: those that a build needs soon.
       number: that of the newest news; the next is the first that this worker hears.
+      rules: that AuthZEN requests about other things than tokens are decided by.
     """
 
     worker: int
@@ -54,6 +57,7 @@ class Begin(Frame, frozen=True):
     routes: list[tuple[str, str, bool]]
     lists: tuple[str, ...]
     number: int
+    rules: Rules
 
 
 class Open(Frame, frozen=True):
@@ -116,6 +120,15 @@ class Stop(Frame, frozen=True):
     """Finish what is in hand and end."""
 
 
+# --- by both ------------------------------------------------------------------------------------
+
+
+class Spent(Frame, frozen=True):
+    """What clients were let in with since this was said last: it counts against their limits."""
+
+    spent: list[Spending]
+
+
 # --- by a worker --------------------------------------------------------------------------------
 
 
@@ -161,8 +174,10 @@ class Figures(Frame, frozen=True):
     samples: list[tuple[str, tuple[tuple[str, str], ...], float]]
 
 
-FromNode: TypeAlias = Begin | Open | News | Beat | Prepare | Kept | Reply | ReadCertificates | Stop
-FromWorker: TypeAlias = Loaded | Listening | Heard | Prepared | Decided | Request | Figures
+FromNode: TypeAlias = (
+    Begin | Open | News | Beat | Prepare | Kept | Reply | ReadCertificates | Stop | Spent
+)
+FromWorker: TypeAlias = Loaded | Listening | Heard | Prepared | Decided | Request | Figures | Spent
 
 _from_node: Final = msgspec.msgpack.Decoder(FromNode)
 _from_worker: Final = msgspec.msgpack.Decoder(FromWorker)

@@ -11,7 +11,6 @@ sends to all processes are the node's to hear.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -27,7 +26,18 @@ from rtgf_node import workers_frames as frames
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import PrepareDatasets
 from rtgf_node.actors.verifier import VerifierActor
-from rtgf_node.api import batch, bearer, health, listeners, ports, problems, registry, tiles, verify
+from rtgf_node.api import (
+    authzen,
+    batch,
+    bearer,
+    health,
+    listeners,
+    ports,
+    problems,
+    registry,
+    tiles,
+    verify,
+)
 from rtgf_node.api.access import Access
 from rtgf_node.api.answers import always
 from rtgf_node.api.desk import Desk
@@ -37,7 +47,6 @@ from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.hop import Hop
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import ServerTls
-from rtgf_node.api.once import KeptAnswers
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
@@ -49,7 +58,7 @@ from rtgf_node.workers_frames import Channel, framed
 
 log = structlog.get_logger(__name__)
 
-HERE: Final = (health, registry, tiles, verify, batch)
+HERE: Final = (health, registry, tiles, verify, batch, authzen)
 """Routes that need nothing but the store and the verifier's memory."""
 
 HEALTH: Final = "/healthz"
@@ -60,6 +69,9 @@ NOT_HERE: Final = frozenset({"/readyz"})
 
 FIGURES_EVERY_SECONDS: Final = 1.0
 """So much of what a killed worker counted is lost."""
+
+SPENT_EVERY_SECONDS: Final = 0.1
+"""So long the others do not know whom this worker has let in."""
 
 DRAIN_SECONDS: Final = 2.0
 """For the last decisions to be kept."""
@@ -90,6 +102,7 @@ class Worker:
         self._following: Following | None = None
         self._decisions: Decisions | None = None
         self._tls: ServerTls | None = None
+        self._limits: RateLimits | None = None
         self._addresses: list[ports.Address] = []
         self._begun, self._opened, self._told_to_stop = trio.Event(), trio.Event(), trio.Event()
         self._preparing: trio.Nursery | None = None
@@ -121,10 +134,12 @@ class Worker:
             config = frames.unpack_config(frame.config)
             self._following = Following(config.workers.max_lag_seconds, frame.number)
             self._decisions = Decisions(config.decisions, self._channel, self._following)
+            self._limits = RateLimits(config.limits, is_shared=True)
             self._begun.set()
             return
         assert self._following is not None
         assert self._decisions is not None
+        assert self._limits is not None
         match frame:
             case frames.News():
                 self._following.hear(frame)
@@ -134,6 +149,8 @@ class Worker:
                 self._channel.put(framed(frames.Heard(self._following.heard)))
             case frames.Kept():
                 self._decisions.kept(frame)
+            case frames.Spent(spent):
+                self._limits.owe_all(spent, at=trio.current_time())
             case frames.Reply():
                 self._questions.answered(frame)
             case frames.Prepare(number, content_digests):
@@ -159,7 +176,7 @@ class Worker:
         nursery.start_soon(self._metrics.measure_lag)
         if self._lists:
             await self._index(self._lists)
-        egress = Egress(config.fetch, jitter=lambda: secrets.randbelow(1000) / 1000)
+        egress = Egress(config.fetch)
         bearers = bearer.configured(
             config, egress=egress, clock=SystemClock(), metrics=self._metrics
         )
@@ -173,6 +190,7 @@ class Worker:
         following = self._following
         async with trio.open_nursery() as serving:
             serving.start_soon(self._tell_figures)
+            serving.start_soon(self._tell_spent)
             await serving.start(
                 partial(
                     listeners.serve,
@@ -223,10 +241,10 @@ class Worker:
             "clock": clock,
             "metrics": self._metrics,
             "access": access,
-            "limits": RateLimits(config.limits),
+            "access_rules": self._begin.rules,
+            "limits": self._limits,
             "store": store,
             "verifier": verifier,
-            "kept": KeptAnswers(clock),
             "heads": ShownHeads(store, policy, config.log.witness_mode),
             "decisions": self._decisions,
         }
@@ -271,6 +289,13 @@ class Worker:
             await trio.sleep(FIGURES_EVERY_SECONDS)
             self._put_figures()
 
+    async def _tell_spent(self) -> None:
+        assert self._limits is not None
+        while True:
+            await trio.sleep(SPENT_EVERY_SECONDS)
+            if spent := self._limits.spent():
+                self._channel.put(framed(frames.Spent(spent)))
+
     def _put_figures(self) -> None:
         found = workers_figures.read(self._metrics.registry)
         samples = [(name, labels, value) for (name, labels), value in found.items()]
@@ -311,7 +336,7 @@ class Doorkeeper:
         self._front.refused(status)
 
     def _unsure(self, asked: Asked) -> Answered | Awaitable[Answered]:
-        is_verify = asked.path.startswith(("/verify", "/evaluate"))
+        is_verify = asked.path.startswith(("/verify", "/evaluate", "/access/"))
         error = RtgfError(
             Code.RTGF_VERIFY_UNAVAILABLE if is_verify else Code.RTGF_UNAVAILABLE,
             "this worker has not heard from its node for too long; try again",

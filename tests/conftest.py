@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from rtgf_node.replication.raftcore import core
 
 settings.register_profile(
     "deterministic",
@@ -25,3 +29,18 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"published vectors and lists are not beside this checkout ({SHARED.name}/)")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def raftcore() -> ModuleType:
+    """The Raft core; every test of a cluster asks for it.
+
+    It is skipped where `scripts/build-raftcore` could build none, and fails there if
+    RTGF_TEST_NEEDS_RAFT is set, as `.ci/run` sets it.
+    """
+    if not core.available():
+        why = "this checkout has no Raft core; scripts/build-raftcore says why"
+        if os.environ.get("RTGF_TEST_NEEDS_RAFT"):
+            pytest.fail(why)
+        pytest.skip(why)
+    return core

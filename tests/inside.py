@@ -10,13 +10,11 @@ from typing import Any, TypeVar
 
 import trio
 
-from rtgf_node import config
+from rtgf_node import cluster, config
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.key_provider import FileKeyProvider, Purpose
 from rtgf_node.node import Node
-from rtgf_node.replication.solo import SoloReplicator
-from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
 from tests.nodes import TestNode
@@ -65,10 +63,12 @@ def serve_inside(
         settings = config.load(node.toml, environ={})
         provider = Keys(node.key_store(), token_signer)
         with open_store(settings.node.data_dir) as store:
-            async with SoloReplicator(StateMachine(store)) as replicator:
-                served = Node(settings, clock or SystemClock(), store, replicator, provider)  # type: ignore[arg-type]
+            async with cluster.place(settings, store, check_head=lambda _: None) as place:
+                served = Node(settings, clock or SystemClock(), store, place, provider)  # type: ignore[arg-type]
                 async with trio.open_nursery() as nursery:
-                    await nursery.start(lambda task_status: served.run(task_status=task_status))
+                    running = trio.Event()
+                    nursery.start_soon(served.run, lambda _: running.set())
+                    await running.wait()
                     result = await trio.to_thread.run_sync(body)
                     nursery.cancel_scope.cancel()
         return result

@@ -55,11 +55,13 @@ def test_the_example_names_every_setting():
             assert shown or f"[{field.name}.{name}]" in text, f"{field.name}.{name}"
 
 
-def test_the_example_shows_the_defaults(write):
+def test_the_example_shows_the_defaults(write, tmp_path):
     shown = redacted(load(EXAMPLE, {}))
     plain = redacted(load(write(""), {}))
     for section in ("http", "metrics", "compiler", "verify", "limits"):
         assert shown[section] == plain[section]
+    relative = str(plain["cluster"]).replace(f"{tmp_path}/", "")
+    assert str(shown["cluster"]).replace(f"{EXAMPLE.parent}/", "") == relative
 
 
 def test_a_small_file_is_enough_and_paths_are_beside_it(write, tmp_path):
@@ -117,6 +119,8 @@ def test_an_unknown_section_stops_with_its_line(write):
         ("[log]\nhead_every_seconds = 301\n", 5, "Expected `float` <= 300"),
         ('[metrics]\nbind = "0.0.0.0:1"\n', 5, "loopback"),
         ('[http]\nbind = "::1:80"\n', 5, "host:port"),
+        ('[cluster]\nbind = ""\n', 5, "cluster.bind: '' is not of the form host:port"),
+        ("[cluster]\nelection_ticks = 2\n", 5, "Expected `int` >= 3"),
         ('[keys]\nroot_kid = "a"\n', 4, "root_public"),
         ("[node]\n", 4, "Cannot declare"),
     ],

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rtgf_node import workers_figures
 from rtgf_node import workers_frames as frames
+from rtgf_node.api.limits import Spending
 from rtgf_node.config import load
 from rtgf_node.replication.commands import AppendEvents, Outcome
 from rtgf_node.workers_following import Following
@@ -46,7 +47,8 @@ def test_without_a_young_beat_it_is_lagging():
 
 
 def test_every_frame_is_read_as_it_was_said():
-    for frame in (news(1), beat(2.0), frames.Stop(), frames.Prepare(1, ("sha256:00",))):
+    spent = frames.Spent([Spending("verify", is_named=True, client="urn:a", cost=2)])
+    for frame in (news(1), beat(2.0), frames.Stop(), frames.Prepare(1, ("sha256:00",)), spent):
         assert frames.from_node(frames.framed(frame)[frames.LENGTH.size :]) == frame
 
 

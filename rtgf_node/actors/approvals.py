@@ -6,6 +6,7 @@ restart loses neither, and what was settled just before a crash is done after it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import msgspec
@@ -43,6 +44,7 @@ class ApprovalsActor:
       compiler: publishes the builds that were approved.
       registry: puts the changes of keys into force that were approved.
       deadline_seconds: how long a request may wait.
+      leads: whether this node does now what one node of a cluster does for all.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class ApprovalsActor:
         registry: Mailbox,
         store: Store,
         deadline_seconds: int,
+        leads: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._mailbox = mailbox
+        self._leads = leads
         self._log = log
         self._compiler = compiler
         self._registry = registry
@@ -67,22 +71,30 @@ class ApprovalsActor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests and let lapse what is over, until cancelled."""
         task_status.started()
-        for row in self._store.approvals.newest():
-            build = self._store.registry.build(row.subject)
-            if row.state != WAITING and build is not None and build.state == WAITING:
-                await self._carry_out(row)
-            if row.acts in KEY_ACTS and row.state == "approved" and self._is_ahead(row):
-                await self._carry_out(row)
+        led = False
         while True:
+            leads = self._leads()
+            if leads and not led:
+                await self._finish_what_was_settled()
+            led = leads
             envelope: Envelope | None = None
             with trio.move_on_after(LAPSE_EVERY_SECONDS):
                 envelope = await self._mailbox.receive()
             if envelope is not None:
                 await self._serve(envelope)
             now = self._clock.now()
-            for row in self._store.approvals.waiting():
+            for row in self._store.approvals.waiting() if led else ():
                 if row.deadline <= now:
                     await self._settle(row, "lapsed", by=None, reason="nobody decided in time")
+
+    async def _finish_what_was_settled(self) -> None:
+        """Carry out what was settled by a run, here or elsewhere, that ended before it could."""
+        for row in self._store.approvals.newest():
+            build = self._store.registry.build(row.subject)
+            if row.state != WAITING and build is not None and build.state == WAITING:
+                await self._carry_out(row)
+            if row.acts in KEY_ACTS and row.state == "approved" and self._is_ahead(row):
+                await self._carry_out(row)
 
     async def _serve(self, envelope: Envelope) -> None:
         with self._mailbox.answering(envelope):

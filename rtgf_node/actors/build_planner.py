@@ -8,9 +8,9 @@ on purpose is not issued again from the same scope: that needs a new snapshot.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from rtgf_node import __version__
+from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.list_choice import resting_on
 from rtgf_node.actors.messages import Compile
 from rtgf_node.actors.plan_draft import Plan
@@ -27,34 +27,8 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store import Store
 from rtgf_node.store.intake_store import SnapshotRow
 from rtgf_node.store.registry_store import Standing
+from rtgf_node.store.standing_corridors import StandingCorridor, StandingCorridors
 from rtgf_node.wire import Document
-
-
-class Work(NamedTuple):
-    """A planned build.
-
-    Attributes:
-      failures: entries of the queue that cannot be built, and why; they are not in it.
-      accepted: gives the digest of the conflicts that a token's corridor was last published with.
-    """
-
-    build_id: str
-    targets: int
-    request: bytes
-    content_digests: tuple[str, ...]
-    failures: Mapping[Place, RtgfError]
-    accepted: Callable[[Document], str | None]
-
-    def new_conflict(self, token: Document) -> Document | None:
-        """Return the token's conflicts if nobody has accepted just these for its corridor yet."""
-        if not token.get("effective_conflicts"):
-            return None
-        conflict: Document = {
-            "corridor": token["corridor"],
-            "domain": token["domain"],
-            "conflicts": token["effective_conflicts"],
-        }
-        return None if self.accepted(token) == digests.of_document(conflict) else conflict
 
 
 class Planner:
@@ -81,6 +55,7 @@ class Planner:
         self._kid = kid
         self._log_url = log_url
         self._status_lists_uri = status_lists_uri
+        self._corridors = StandingCorridors(store.reader)
         # What never changes once it is there, read once.
         self._entries: dict[str, Snapshot] = {}
         self._scopes: dict[str, tuple[str, str]] = {}
@@ -149,17 +124,23 @@ class Planner:
             plan.rmts[place] = current
 
     def _plan_corridors(self, plan: Plan, now: int) -> None:
-        for a, left in sorted(plan.rmts.items()):
-            for b, right in sorted(plan.rmts.items()):
-                if a.domain != b.domain or a.name == b.name:
+        newest = self._corridors.newest()
+        # Where one is withdrawn and not due again, its corridors have nothing to rest on.
+        ends = [
+            (place, current)
+            for place, current in sorted(plan.rmts.items())
+            if current is not None or place in plan.built
+        ]
+        of_domain: dict[str, list[tuple[Place, Standing | None]]] = {}
+        for place, current in ends:
+            of_domain.setdefault(place.domain, []).append((place, current))
+        for a, left in ends:
+            for b, right in of_domain[a.domain]:
+                if a == b:
                     continue
-                if (left is None and a not in plan.built) or (
-                    right is None and b not in plan.built
-                ):
-                    continue  # one of the two is withdrawn: the corridor has nothing to rest on
                 corridor = Place(f"{a.name}-{b.name}", a.domain)
                 entries = [plan.held[place][0] for place in (a, b)]
-                if not self._corridor_due(corridor, left, right, entries, now):
+                if not self._corridor_due(newest.get(corridor), left, right, entries, now):
                     continue
                 version = max((entry.version for entry in entries), key=snapshot.version_numbers)
                 plan.add(self._target("IMT", "corridor", corridor, version))
@@ -232,7 +213,7 @@ class Planner:
     def _due(self, current: Standing | None, entry: Snapshot, scope: str, now: int) -> bool:
         if current is None:
             return True
-        if self._kept_back(current, [entry]):
+        if self._kept_back(current.token_id, [entry]):
             return False
         return current.exp < now or self._scope(current) != (scope, self._kid())
 
@@ -240,22 +221,22 @@ class Planner:
         """Return what a token was made from, and its key; an issued token never changes."""
         held = self._scopes.get(current.token_id)
         if held is None:
-            token = self._token(current)
+            token = self._token(current.token_id)
             held = self._scopes[current.token_id] = (token.scope_hash, token.kid)
         return held
 
-    def _token(self, current: Standing) -> Token:
-        issued = self._store.registry.token(current.token_id)
+    def _token(self, token_id: str) -> Token:
+        issued = self._store.registry.token(token_id)
         assert issued is not None
         return tokens.parse(issued.token.body)
 
-    def _kept_back(self, current: Standing, entries: Sequence[Snapshot]) -> bool:
+    def _kept_back(self, token_id: str, entries: Sequence[Snapshot]) -> bool:
         """Tell whether the rules of just these snapshots were withdrawn on purpose."""
-        if self._live(current) is not None:
+        if self._store.revocation.status(token_id) == "valid":
             return False
         hashes = [entry.policy_snapshot_hash for entry in entries]
         rests_on = hashes[0] if len(hashes) == 1 else digests.of_documents(hashes)
-        return self._token(current).policy_snapshot_hash == rests_on
+        return self._token(token_id).policy_snapshot_hash == rests_on
 
     def _live(self, current: Standing | None) -> Standing | None:
         if current is None or self._store.revocation.status(current.token_id) != "valid":
@@ -264,20 +245,17 @@ class Planner:
 
     def _corridor_due(
         self,
-        corridor: Place,
+        current: StandingCorridor | None,
         left: Standing | None,
         right: Standing | None,
         entries: Sequence[Snapshot],
         now: int,
     ) -> bool:
-        current = self._current("IMT", corridor)
         if current is None:
             return True
-        if left is not None and right is not None and current.exp >= now:
-            parents = set(self._store.registry.parents(current.token_id))
-            if parents == {left.token_id, right.token_id}:
-                return False
-        return not self._kept_back(current, entries)
+        rmts = {side.token_id for side in (left, right) if side is not None}
+        stands = current.exp >= now and current.rests_on == rmts
+        return not (stands or self._kept_back(current.token_id, entries))
 
     def _target(self, type_: str, member: str, place: Place, version: str) -> Document:
         issue = self._store.registry.last_issue(type_, place.name, place.domain, version)
@@ -384,6 +362,6 @@ class Planner:
         conflict: Document = {
             "corridor": token["corridor"],
             "domain": token["domain"],
-            "conflicts": self._token(current).effective_conflicts,
+            "conflicts": self._token(current.token_id).effective_conflicts,
         }
         return digests.of_document(conflict)

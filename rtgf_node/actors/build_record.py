@@ -70,6 +70,11 @@ class BuildRecord:
         """Note how much of the stage is done."""
         self.progress = BuildProgress(self.stages[-1].stage, done, total)
 
+    def resumed(self, done: int, total: int) -> None:
+        """Note how much of the stage was done before a crash."""
+        self.stage("resume", f"{done} of {total} targets were finished before the process died")
+        self.step(done, total)
+
     def end(self, state: str, error: RtgfError | None = None) -> None:
         """Note how it ended."""
         self.state, self.error, self.progress = state, error, None
@@ -166,6 +171,11 @@ def refused(error: RtgfError) -> RtgfError:
         f"nothing was signed, logged or published; {error.detail}",
         causes=(error,),
     )
+
+
+def mentions(error: RtgfError, code: Code) -> bool:
+    """Tell whether a failure, or a cause of it, has this code."""
+    return error.code is code or any(mentions(cause, code) for cause in error.causes)
 
 
 def stopped() -> RtgfError:

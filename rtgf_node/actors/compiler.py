@@ -2,8 +2,8 @@
 
 One build at a time; it runs beside the mailbox, so that its progress can be asked for and it can be
 cancelled. Until the whole build is committed to the log none of its tokens is served, and a build
-that fails leaves nothing but its record. One that a crash ended is found at the next start, noted
-as failed, and asked for again, once.
+that fails leaves nothing but its record. One that a crash ended is found at the next start, and the
+same is asked for again, once; what was finished of it is not made again while its inputs hold.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from __future__ import annotations
 import shutil
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import structlog
 import trio
 
 from rtgf_node.actors import build_record
-from rtgf_node.actors.build_planner import Planner, Work
+from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.build_record import BuildRecord
+from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.issuing import WAITING, Issuing, Ready
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import (
@@ -30,7 +30,7 @@ from rtgf_node.actors.messages import (
     RecordRefusal,
     SettleBuild,
 )
-from rtgf_node.build_twice import build_twice
+from rtgf_node.build_twice import build_twice, left_in
 from rtgf_node.core import digests
 from rtgf_node.core.build import BuildOutput, UnbuildableError
 from rtgf_node.core.build_inputs import Place
@@ -113,11 +113,9 @@ class CompilerActor:
                         case unknown:
                             raise TypeError(f"not a compiler request: {unknown!r}")
 
-    # --- after a crash --------------------------------------------------------------------------
-
     async def _settle(self, nursery: trio.Nursery) -> None:
-        """Note what a crash ended as failed; what the process was building, build again."""
-        await trio.to_thread.run_sync(partial(shutil.rmtree, self._build_in, ignore_errors=True))
+        """Note what a crash ended as failed; what the process was building, go on with."""
+        left = await trio.to_thread.run_sync(left_in, self._build_in)
         interrupted, self._interrupted = self._interrupted, []
         for row in self._register.running_builds():
             crashed = build_record.crashed(row, self._clock)
@@ -129,21 +127,26 @@ class CompilerActor:
                 continue
             log.warning("build_asked_again", build_id=row.build_id)
             try:
-                await self._start(summary.asked, nursery, again=True)
+                await self._start(summary.asked, nursery, again=True, left=left)
             except RtgfError as error:
                 log.error("build_not_asked_again", build_id=row.build_id, detail=str(error))
-
-    # --- what is asked --------------------------------------------------------------------------
+        if self._running is None:
+            shutil.rmtree(self._build_in, ignore_errors=True)
 
     async def _start(
-        self, request: Compile, nursery: trio.Nursery, *, again: bool = False
+        self,
+        request: Compile,
+        nursery: trio.Nursery,
+        *,
+        again: bool = False,
+        left: bytes | None = None,
     ) -> BuildAnswer:
         if self._running is not None:
             raise RtgfError(
                 Code.RTGF_CONFLICT, f"build {self._running.build_id} is running; ask again after it"
             )
         try:
-            work = self._planner.plan(request, self._clock.now())
+            work = self._planner.plan(request, self._clock.now()).going_on(left)
         except RtgfError as error:
             self._metrics.build_done(0.0, error.code.name)
             await self._record_refusal(error, subject="plan", digest="")
@@ -209,8 +212,6 @@ class CompilerActor:
         except RtgfError as error:
             failure = error
         await self._ended(build, failure)
-
-    # --- a build --------------------------------------------------------------------------------
 
     async def _build(self, build: BuildRecord, work: Work) -> None:
         started = trio.current_time()
@@ -315,7 +316,9 @@ class CompilerActor:
     def _keep_review(self, build_id: str, failures: Mapping[Place, RtgfError]) -> None:
         """Write down which clauses halted the build, for the person who has to look at them."""
         unsupported = Code.RTGF_MAP_UNSUPPORTED_CLAUSE
-        places = {place for place, error in failures.items() if _mentions(error, unsupported)}
+        places = {
+            place for place, error in failures.items() if build_record.mentions(error, unsupported)
+        }
         if places:
             halted: Document = {"build_id": build_id, "halted_at": to_text(self._clock.now())}
             clauses = self._planner.manual_review(places)
@@ -332,9 +335,11 @@ class CompilerActor:
                 processes=self._processes,
                 progress=build.step,
                 mapped=self._metrics.mapping_duration.observe,
+                key=self._issuing.key_of(work.request),
+                resumed=build.resumed,
             )
         except RtgfError as error:
-            if _mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
+            if build_record.mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
                 self._metrics.hash_mismatch()
             if isinstance(error, UnbuildableError):
                 raise
@@ -376,8 +381,6 @@ class CompilerActor:
             if not name.startswith("tokens/"):
                 self._objects.put(output.artefacts[name])
 
-    # --- records --------------------------------------------------------------------------------
-
     async def _keep_record(self, build: BuildRecord, *, state: str | None = None) -> None:
         await self._registry.ask(
             RecordBuild(
@@ -393,7 +396,3 @@ class CompilerActor:
         await self._registry.ask(
             RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
         )
-
-
-def _mentions(error: RtgfError, code: Code) -> bool:
-    return error.code is code or any(_mentions(cause, code) for cause in error.causes)

@@ -7,7 +7,8 @@ and recorded (`snapshot_intake`, `dataset_intake`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import trio
 
@@ -29,9 +30,29 @@ from rtgf_node.settings import DatasetConfig, SourceConfig
 from rtgf_node.store.intake_store import QuarantineRow
 from rtgf_node.wire import FetchAnswer, FetchItem
 
+GOOD = frozenset({"accepted", "unchanged"})
+"""Outcomes of a fetch that leave nothing to do."""
+
+
+class Watched(NamedTuple):
+    """A source or list as its schedule stands; `due` and `fetched` are times of trio's clock."""
+
+    name: str
+    kind: str
+    schedule_seconds: int
+    due: float
+    fetched: float | None = None
+    outcome: str | None = None
+    detail: str = ""
+    subject: str = ""
+
 
 class FetcherActor:
-    """Owns the schedule of sources and lists."""
+    """Owns the schedule of sources and lists.
+
+    Args:
+      leads: whether this node does now what one node of a cluster does for all.
+    """
 
     def __init__(
         self,
@@ -43,8 +64,10 @@ class FetcherActor:
         terms: TermsIntake,
         source_configs: Sequence[SourceConfig],
         dataset_configs: Sequence[DatasetConfig],
+        leads: Callable[[], bool],
     ) -> None:
         self._mailbox = mailbox
+        self._leads = leads
         self._snapshots = snapshots
         self._datasets = datasets
         self._waivers = waivers
@@ -52,6 +75,7 @@ class FetcherActor:
         self._sources = {source.name: source for source in source_configs}
         self._lists = {dataset.name: dataset for dataset in dataset_configs}
         self._due: dict[str, float] = {}
+        self._last: dict[str, tuple[float, FetchItem]] = {}
 
     @property
     def quarantined(self) -> dict[str, str]:
@@ -61,6 +85,22 @@ class FetcherActor:
     def waiting(self) -> list[QuarantineRow]:
         """Return what waits in quarantine, sorted by the name of the list."""
         return self._datasets.waiting()
+
+    def watched(self) -> list[Watched]:
+        """Return how each source and list went last, and when it is due."""
+        named = [("source", one.name, one.schedule_seconds) for one in self._sources.values()]
+        named += [("list", one.name, one.schedule_seconds) for one in self._lists.values()]
+        found = []
+        for kind, name, seconds in named:
+            one = Watched(name, kind, seconds, self._due.get(name, trio.current_time()))
+            if name in self._last:
+                at, item = self._last[name]
+                detail = f"{item.code or ''} {item.detail}".strip()
+                one = one._replace(
+                    fetched=at, outcome=item.outcome, detail=detail, subject=item.subject
+                )
+            found.append(one)
+        return found
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests, and fetch what is due, until cancelled."""
@@ -72,7 +112,11 @@ class FetcherActor:
             with trio.move_on_at(min(self._due.values(), default=math.inf)):
                 envelope = await self._mailbox.receive()
             if envelope is None:
-                await self._fetch_one(min(self._due, key=self._due.__getitem__), "schedule")
+                name = min(self._due, key=self._due.__getitem__)
+                if self._leads():
+                    await self._fetch_one(name, "schedule")
+                else:
+                    self._schedule(name)
             else:
                 await self._serve(envelope)
 
@@ -101,10 +145,16 @@ class FetcherActor:
     async def _fetch_one(self, name: str, actor: str) -> list[FetchItem]:
         if name in self._sources:
             self._schedule(name)
-            return await self._snapshots.fetch(self._sources[name], actor=actor)
-        dataset = self._list(name)
-        self._schedule(name)
-        return [await self._datasets.fetch(dataset, actor=actor)]
+            items = await self._snapshots.fetch(self._sources[name], actor=actor)
+        else:
+            dataset = self._list(name)
+            self._schedule(name)
+            items = [await self._datasets.fetch(dataset, actor=actor)]
+        if items:
+            # Of an index of many documents, the worst says how the source went.
+            worst = next((one for one in items if one.outcome not in GOOD), items[-1])
+            self._last[name] = trio.current_time(), worst
+        return items
 
     def _list(self, name: str) -> DatasetConfig:
         if name not in self._lists:

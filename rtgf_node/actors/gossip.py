@@ -61,6 +61,7 @@ class GossipActor:
     Args:
       origin: our log.
       keys: gives every key that our log ever signed with, in text form.
+      leads: whether this node does now what one node of a cluster does for all.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class GossipActor:
         peers: Sequence[PeerLink],
         origin: str,
         keys: Callable[[], Sequence[str]],
+        leads: Callable[[], bool],
         every_seconds: float,
         clock: Clock,
         figures: NeighbourFigures,
@@ -80,6 +82,7 @@ class GossipActor:
         self._peers = tuple(peers)
         self._origin = origin
         self._keys = keys
+        self._leads = leads
         self._every = every_seconds
         self._clock = clock
         self._figures = figures
@@ -103,7 +106,8 @@ class GossipActor:
     async def _keep_looking(self, peer: PeerLink) -> None:
         while True:
             try:
-                await self._look(peer)
+                if self._leads():
+                    await self._look(peer)
             except RtgfError as error:
                 self._figures.gossiped(peer.name, "failed")
                 if self._problems.get(peer.name) != error.detail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -27,6 +28,10 @@ WAITING: Final = "waiting"
 
 STAGE_BYTES: Final = 4 << 20
 """Signed tokens that are handed on at once: a build that is larger is staged in such pieces."""
+
+
+_KEY_OF: Final = b"rtgf-node pieces of the build\n"
+"""Before what is signed for `key_of`; no token and no JWS begins so."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -153,6 +158,18 @@ class Issuing:
             size += len(piece[-1])
             build.step(staged + len(piece), len(ready.names))
         return staged, piece
+
+    def key_of(self, request: bytes) -> bytes | None:
+        """Return a secret of a build's request that nobody has without this node's key.
+
+        Ed25519 signs the same always alike (RFC 8032), so that it is the same after a crash. None
+        if the key's device does not answer.
+        """
+        try:
+            signature = self._signer.sign(_KEY_OF + digests.sha256(request).encode())
+        except RtgfError:
+            return None
+        return hashlib.sha256(signature).digest()
 
     def recall(self, kept: bytes) -> Ready:
         """Return what waits.

@@ -6,6 +6,7 @@ start, which logs what it finds. A change that the log refuses is taken out of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class KeyChanges:
       root: the pinned root key.
       folder: where the key files are.
       provider: holds the private keys.
+      leads: whether this node speaks for its log: alone, or as the leader of a cluster.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class KeyChanges:
         root: PublicKey,
         folder: Path,
         provider: FileKeyProvider,
+        leads: Callable[[], bool],
         issuer: str,
         clock: Clock,
         metrics: Metrics,
@@ -60,6 +63,7 @@ class KeyChanges:
         self._root = root
         self._folder = folder
         self._provider = provider
+        self._leads = leads
         self._issuer = issuer
         self._clock = clock
         self._metrics = metrics
@@ -67,7 +71,7 @@ class KeyChanges:
     async def record(self) -> None:
         """Log the statements that the operator put in place, if they are not logged yet."""
         logged = self._store.keys.documents()
-        if logged is not None and logged.jwks == self._held.jwks:
+        if logged is not None and (logged.jwks == self._held.jwks or not self._leads()):
             return
         known = {key.kid: key for key in self._store.keys.all()}
         change = Change(
@@ -88,6 +92,8 @@ class KeyChanges:
           RtgfError: as `key_files.of_document`, `key_change.check` and `key_change.check_act`.
         """
         now = self._clock.now()
+        # Another member of the cluster may have taken the last change.
+        self._held = key_files.logged(self._store, self._root, at=now) or self._held
         new = key_files.of_document(request.signed, self._root, at=now)
         self._provider.refresh()
         holds = {key.kid for key in self._provider.list()}

@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 HEAD_PAUSE_SECONDS = 0.01
 """Between two heads while commands wait: a hundred heads a second cover what is appended."""
 
+LEADER_SECONDS = 0.25
+"""How soon a node of a cluster notices that it leads now, and signs."""
+
 _TAKEN_WHEN_HALTED = (
     commands.Revoke,
     commands.RecordKeys,
@@ -103,23 +106,44 @@ class LogActor:
         """Commit what is asked until cancelled."""
         try:
             self._signed = await trio.to_thread.run_sync(self._guard.read)
-            self.forked = disagreement(self._signed, self._reader, origin=self._origin)
+            self.forked = self._disagreement()
         except RtgfError as error:
             self.forked = error.detail
         if self.forked is not None:
             log.error("store_may_not_sign", detail=self.forked)
-        elif not self._contradicted:
-            await self._sign_head()
+        heard = self._replicator.feed.subscribe("log", self._hear)
         try:
+            await self._sign_or_cover()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._sign_heads)
                 task_status.started()
                 async for first in self._mailbox:
                     await self._serve([first, *self._mailbox.take_nowait(self._batch_max - 1)])
         finally:
+            self._replicator.feed.unsubscribe(heard)
             for envelope, _ in self._uncovered:
                 envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "durable, but no head covers it"))
             self._uncovered.clear()
+
+    def _disagreement(self) -> str | None:
+        """Return why this store may not sign, or None.
+
+        In a cluster every head is on record with a majority, so that a member which never signed
+        has no guard to show.
+        """
+        if self._signed is None and not self._replicator.alone:
+            return None
+        return disagreement(self._signed, self._reader, origin=self._origin)
+
+    def _hear(self, applied: Applied) -> None:
+        """Take note of what was applied, by whomever it was proposed."""
+        command = applied.command
+        if isinstance(command, commands.RecordFinding) and command.halts:
+            self._contradict(command.detail)
+        elif isinstance(command, commands.SettleFindings):
+            self._contradicted = False
+            self.halted = None
+        self._grown.set()
 
     async def _serve(self, envelopes: Sequence[Envelope]) -> None:
         """Commit one batch and answer its askers; who wants a covering head waits for it."""
@@ -142,19 +166,30 @@ class LogActor:
                     case unknown:
                         raise TypeError(f"not a log request: {unknown!r}")
             began = trio.current_time()
-            applied = await self._replicator.propose(proposals) if proposals else []
+            applied = await self._propose(askers, proposals)
             self._count(applied, trio.current_time() - began)
             violation = self._answer(askers, applied)
         except BaseException:
             for envelope in envelopes:
                 envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "the log stopped; try again"))
             raise
-        for result in applied:
-            if isinstance(result.command, commands.RecordFinding) and result.command.halts:
-                self._contradict(result.command.detail)
         self._grown.set()
         if violation is not None:
             await self._halt(violation)
+
+    async def _propose(
+        self, askers: list[Envelope], proposals: Sequence[Proposal]
+    ) -> list[Applied]:
+        """Return what came of `proposals`; nothing, and no askers left, if nobody can take them."""
+        if not proposals:
+            return []
+        try:
+            return await self._replicator.propose(proposals)
+        except RtgfError as error:
+            for envelope in askers:
+                envelope.fail(error)
+            askers.clear()
+            return []
 
     def _count(self, applied: Sequence[Applied], seconds: float) -> None:
         """Count what was taken in or refused.
@@ -203,15 +238,23 @@ class LogActor:
 
     async def _sign_heads(self) -> None:
         """Sign a head whenever the tree has grown, and now and then when it has not."""
+        alone = self._replicator.alone
         while True:
-            with trio.move_on_after(self._head_every):
+            with trio.move_on_after(self._head_every if alone else LEADER_SECONDS):
                 await self._grown.wait()
             self._grown = trio.Event()
-            if self.forked is None and not self._contradicted:
-                await self._sign_head()
+            await self._sign_or_cover()
             if self._mailbox.statistics().depth:
                 # Under load one head covers many batches: signing each would slow them all.
                 await trio.sleep(HEAD_PAUSE_SECONDS)
+
+    async def _sign_or_cover(self) -> None:
+        """Sign if it is ours to sign; else answer those whom another member's head covers."""
+        if self._replicator.leader:
+            if self.forked is None and not self._contradicted:
+                await self._sign_head()
+        elif (held := self._reader.latest_head()) is not None:
+            self._show(held.tree_size, held.document)
 
     async def _sign_head(self) -> None:
         """Sign the tree as it stands, unless the last head covers it and is young enough.
@@ -253,13 +296,21 @@ class LogActor:
     async def _publish(self, head: TreeHead) -> None:
         """Make a head durable and answer whoever waited for it."""
         command = _head_command(head)
-        (result,) = await self._replicator.propose([self._proposal(command)])
+        try:
+            (result,) = await self._replicator.propose([self._proposal(command)])
+        except RtgfError as error:
+            # Whoever leads now signs another; nobody has seen this one.
+            log.warning("head_not_published", detail=error.detail)
+            return
         if isinstance(result.outcome, RtgfError):
             self._metrics.root_published("refused")
             raise RuntimeError(f"the signed head was refused: {result.outcome}")
         self._metrics.root_published("ok")
-        self._metrics.log_tree_size.set(head.tree_size)
-        self._cover(head.tree_size, command.document)
+        self._show(head.tree_size, command.document)
+
+    def _show(self, size: int, document: bytes) -> None:
+        self._metrics.log_tree_size.set(size)
+        self._cover(size, document)
 
     def _cover(self, size: int, document: bytes) -> None:
         """Answer everybody whose entries a durable head, which is this document, covers now."""
@@ -326,9 +377,6 @@ class LogActor:
         settled = self._incident_event("findings_settled", detail, request.actor)
         command = commands.SettleFindings(at=self._clock.now(), event=settled)
         await self._replicator.propose([self._proposal(command)])
-        self._contradicted = False
-        self.halted = None
-        self._grown.set()
 
     async def _halt(self, violation: RtgfError) -> None:
         """Take nothing more in but revocations, and say so in the log itself."""

@@ -19,11 +19,12 @@ from rtgf_node.actors.messages import (
 )
 from rtgf_node.core import jose, status_list, times, tokens
 from rtgf_node.core.as_of import AsOf
-from rtgf_node.core.canonical_json import JsonValue, parse
+from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
+from rtgf_node.replication.revocation_news import entry_of
 from rtgf_node.store import Store
 from rtgf_node.store.revocation_store import RevocationRow, Status
 from rtgf_node.telemetry import Metrics
@@ -155,25 +156,12 @@ class RevocationActor:
                 if row.leaf_index < size
                 and (type_ is None or row.token_id.partition(":")[0] == type_)
             ]
-            entries: list[JsonValue] = []
-            for row in rows:
-                members: dict[str, JsonValue] = {
-                    "token_id": row.token_id,
-                    "jti": row.jti,
-                    "status": row.status,
-                    "reason": row.reason,
-                    "revEpoch": row.rev_epoch,
-                    "at": times.to_text(row.at),
-                }
-                if row.root_token is not None:
-                    members["root"] = row.root_token
-                entries.append(members)
             # What was asked for is under the signature: a part can never pass for the whole.
             document: Document = {
                 "revEpoch": epoch,
                 "treeSize": size,
                 "since": since,
-                "entries": entries,
+                "entries": [entry_of(row) for row in rows],
             }
             if type_ is not None:
                 document["type"] = type_

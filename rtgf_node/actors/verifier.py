@@ -8,17 +8,15 @@ before the asker of a change hears of it, and unavailable (fails closed) while i
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 import msgspec
 import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import PrepareDatasets
+from rtgf_node.actors.verifier_memory import SHORT_BYTES, Remembered, VerdictMemory
 from rtgf_node.actors.verifier_notes import note_change, note_feeds
 from rtgf_node.actors.verifier_tokens import TokensHeard
 from rtgf_node.core import canonical_json, identifiers, remembering, verification
@@ -32,7 +30,6 @@ from rtgf_node.core.policy import explain
 from rtgf_node.core.policy.receipts import PinnedVerifiers
 from rtgf_node.core.policy.time_limit import limited
 from rtgf_node.core.shapes import read_body
-from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
@@ -40,26 +37,13 @@ from rtgf_node.replication.commands import Applied, Outcome
 from rtgf_node.replication.replicator import Replicator, Subscription
 from rtgf_node.store import Store
 from rtgf_node.store.database import snapshot
-from rtgf_node.store.objects import ObjectStore
+from rtgf_node.store.index_files import IndexFiles
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import (
     EvaluateAnswer,
     EvaluateRequest,
     VerifyRequest,
 )
-
-CACHE_LIMIT = 20_000
-"""Verdicts remembered, about 1 KB each."""
-
-
-class Remembered(NamedTuple):
-    """A verdict, good while nothing was applied and no boundary of time was passed, either way."""
-
-    version: int
-    since: int
-    until: int
-    answer: bytes
-    result: str
 
 
 class VerifierActor:
@@ -103,7 +87,7 @@ class VerifierActor:
         self._in_force: tuple[tuple[int, frozenset[str]], dict[str, int]] = ((-1, frozenset()), {})
         self._version = 0
         self._tokens = TokensHeard()
-        self._cache: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._verdicts = VerdictMemory()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Load, follow what is applied, prepare lists on request; until cancelled."""
@@ -168,18 +152,13 @@ class VerifierActor:
         Raises:
           RtgfError: the body cannot be answered with a verdict; see `verification.verify`.
         """
-        state, now = self._fresh_state(), self._clock.now()
-        key = hashlib.sha256(body).digest()
-        known = self._cache.get(key) if at is None else None
-        fresh = (
-            known is not None
-            and known.version == self._version
-            and known.since - SKEW_SECONDS <= now < known.until
-        )
-        if known is not None and fresh and not state.stale:
+        state = self._fresh_state()
+        known = self._known(body, state) if at is None else None
+        if known is not None:
             self._metrics.answers.verify_cache(hit=True)
             self._metrics.answers.verified(known.result)
             return known.answer
+        now = self._clock.now()
         self._metrics.answers.verify_cache(hit=False)
         request = read_body(body, VerifyRequest)
         as_of = self._as_of(request.at, at, now)
@@ -189,10 +168,26 @@ class VerifierActor:
         self._metrics.answers.verified(result)
         until = remembering.until(request, answer, state, now=now) if at is None else now
         if until > now:
-            self._cache[key] = Remembered(self._version, now, until, encoded, result)
-            if len(self._cache) > CACHE_LIMIT:
-                self._cache.popitem(last=False)
+            self._verdicts.keep(body, Remembered(self._version, now, until, encoded, result))
         return encoded
+
+    def recall(self, body: bytes) -> Remembered | None:
+        """Return the verdict that `verify` would answer from memory; None if it has to find out.
+
+        Nothing is counted. Of a body longer than `SHORT_BYTES` nothing is recalled.
+        """
+        if len(body) > SHORT_BYTES:
+            return None
+        try:
+            return self._known(body, self._fresh_state())
+        except RtgfError:
+            return None
+
+    def _known(self, body: bytes, state: TrustState) -> Remembered | None:
+        """Return what was answered, while nothing that it rests on can have changed."""
+        if state.stale:
+            return None
+        return self._verdicts.recall(body, version=self._version, now=self._clock.now())
 
     def evaluate(self, body: bytes, *, explained: bool, at: str | None = None) -> EvaluateAnswer:
         """Return the decision to a `POST /evaluate` body.
@@ -286,19 +281,23 @@ class VerifierActor:
         if self._prepare_others is not None:
             await self._prepare_others(content_digests)
 
-    @staticmethod
-    async def _join(state: TrustState) -> None:
+    async def _join(self, state: TrustState) -> None:
         """Screen all held lists together from now on; joined in a thread, while others decide."""
         if state.screens.keys() != state.joined.lists.keys():
-            state.joined = await trio.to_thread.run_sync(ListsIndex, dict(state.screens))
+            held = dict(state.screens)
+            state.joined = await trio.to_thread.run_sync(_joined, self._store.indexes, held)
+            if self._prepare_others is not None:
+                # Of the node's processes only the one that has the others prepared tidies up.
+                kept = [*([content] for content in held), ("joined", *held)]
+                await trio.to_thread.run_sync(self._store.indexes.keep_only, kept)
 
     async def _index(self, content_digest: str) -> NameIndex:
-        """Build the name index of one dataset version in a thread."""
+        """Return the name index of one dataset version, made in a thread if there is no file."""
         row = self._store.intake.dataset_by_content(content_digest)
         if row is None:
             raise RtgfError(Code.RTGF_NOT_FOUND, f"no dataset {content_digest} is held")
         return await trio.to_thread.run_sync(
-            _build_index, self._store.objects, row.records_sha256, content_digest
+            _read_index, self._store, row.records_sha256, content_digest
         )
 
     def _apply(self, applied: Applied) -> None:
@@ -374,6 +373,18 @@ async def _crash_with(subscription: Subscription) -> None:
     raise RuntimeError("the verifier's memory lost its way") from subscription.error
 
 
-def _build_index(objects: ObjectStore, records_sha256: str, content_sha256: str) -> NameIndex:
-    body = objects.get(records_sha256)
-    return NameIndex.build(record_file.read(body, content_sha256=content_sha256))
+def _read_index(store: Store, records_sha256: str, content_sha256: str) -> NameIndex:
+    def make() -> bytes:
+        body = store.objects.get(records_sha256)
+        return NameIndex.packed(record_file.read(body, content_sha256=content_sha256))
+
+    return store.indexes.opened((content_sha256,), make, NameIndex)
+
+
+def _joined(indexes: IndexFiles, lists: dict[str, NameIndex]) -> ListsIndex:
+    return indexes.opened(
+        # One list alone has a file of its own names.
+        ("joined", *lists),
+        lambda: ListsIndex.packed(lists),
+        lambda data: ListsIndex(lists, data),
+    )

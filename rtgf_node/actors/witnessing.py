@@ -122,7 +122,7 @@ class WitnessingActor:
         pause = FIRST_PAUSE_SECONDS
         while True:
             news, head = self._news, self._store.log.latest_head()
-            if head is None or head.document == done:
+            if head is None or head.document == done or not self._replicator.leader:
                 await news.wait()
                 continue
             try:

@@ -23,7 +23,9 @@ SECURITY = {
 _READ = {
     **SECURITY,
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Retry-After, X-Request-ID",
+    "Access-Control-Expose-Headers": (
+        "ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+    ),
 }
 
 PREFLIGHT = {

@@ -23,6 +23,7 @@ from rtgf_node.api import (
     authzen,
     batch,
     builds,
+    cluster,
     decisions,
     docs,
     evidence,
@@ -30,6 +31,7 @@ from rtgf_node.api import (
     health,
     keys,
     log,
+    overview,
     problems,
     registry,
     revocation,
@@ -67,7 +69,9 @@ COLD = (
     approvals,
     audit_trail,
     builds,
+    cluster,
     keys,
+    overview,
 )
 
 
@@ -159,6 +163,10 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
             route = request.url_rule.rule if request.url_rule is not None else "none"
             seconds = trio.current_time() - g.started
             figures.answered(route, request.method, response.status_code, seconds)
+            address = str(request.scope.get("state", {}).get("address", ""))
+            told = desk.limits.told(request.path, g.get("identity"), address)
+            for name, text in told.items():
+                response.headers.setdefault(name, text)
         response.headers.update(always(request.method, request.path))
         return response
 

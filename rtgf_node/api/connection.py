@@ -132,6 +132,7 @@ class Connection:
 
     async def _linger(self) -> None:
         with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self._say_end()
             self.socket.shutdown(socket.SHUT_WR)
             if self._reading:
                 await self._read_out.wait()
@@ -142,8 +143,12 @@ class Connection:
         """Cut it, whatever is still on its way."""
         self._ended = True
         if self.socket.fileno() >= 0:
+            self._say_end()
             trio.lowlevel.notify_closing(self.socket)
             self.socket.close()
+
+    def _say_end(self) -> None:
+        """Say on top of TCP that nothing more comes, where there is something on top."""
 
     async def _receive(self, max_bytes: int) -> bytes:
         # A client that sends faster than it is read would else hold up everybody.
@@ -200,6 +205,12 @@ class TlsConnection(Connection):
                 await trio.lowlevel.wait_writable(self._tls)
             except OSError as error:
                 raise trio.BrokenResourceError from error
+
+    def _say_end(self) -> None:
+        """Send close_notify (RFC 8446 §6.1): else the client cannot tell the end from a cut."""
+        # Without waiting for the client's own, and never twice: there is no TLS object then.
+        with suppress(OSError, ValueError):
+            self._tls.unwrap()
 
     def certificate(self) -> bytes | None:
         """Return the client's verified certificate as DER, or None if it showed none."""

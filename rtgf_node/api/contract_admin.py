@@ -28,15 +28,12 @@ from rtgf_node.wire import (
     CompileRequest,
     FetchAnswer,
     IntakeAnswer,
-    KeyAnswer,
     ResumeRequest,
     RevokeAnswer,
     RevokeRequest,
-    StatusAnswer,
 )
 from rtgf_node.wire_about import RestartedAnswer, ResumedAnswer
 from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
-from rtgf_node.wire_audit_trail import AuditTrailPage
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
 from rtgf_node.wire_waivers import WaiversAnswer
@@ -311,22 +308,6 @@ OPERATION: Final = _once(
                 roles=("operator",),
             ),
             Operation(
-                "status",
-                "GET",
-                "/admin/status",
-                "The node on one page",
-                {200: Content(StatusAnswer)},
-                roles=_WATCHERS,
-            ),
-            Operation(
-                "keys",
-                "GET",
-                "/admin/keys",
-                "The online keys",
-                {200: Content(list[KeyAnswer])},
-                roles=_WATCHERS,
-            ),
-            Operation(
                 "rotateKeys",
                 "POST",
                 "/admin/keys/rotate",
@@ -346,20 +327,6 @@ OPERATION: Final = _once(
                 _KEY_CHANGE,
                 _KEY_CHANGE_REFUSED,
                 ("operator",),
-            ),
-            Operation(
-                "auditTrail",
-                "GET",
-                "/admin/audit-trail",
-                "Privileged acts, or who was turned away, in the order of the chain",
-                {200: Content(AuditTrailPage)},
-                (
-                    Parameter("kind", "which chain", {"enum": ["acts", "denials"]}, "acts"),
-                    Parameter("since", "number of the first", whole(), 1),
-                    LIMIT,
-                ),
-                refusals=(Code.RTGF_INPUT_INVALID, Code.RTGF_TXP_STORE_DAMAGED),
-                roles=("operator", "auditor"),
             ),
             Operation(
                 "decisions",

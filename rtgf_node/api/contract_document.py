@@ -12,11 +12,13 @@ from rtgf_node.api import (
     contract,
     contract_admin,
     contract_authzen,
+    contract_cluster,
     contract_log,
     contract_questions,
     contract_reads,
+    contract_watching,
 )
-from rtgf_node.api.contract import Area, Content, Either, Operation, Parameter, Schema
+from rtgf_node.api.contract import KEY, Area, Content, Either, Operation, Parameter, Schema
 from rtgf_node.api.problems import MEDIA_TYPE, status_of
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.errors import Code
@@ -32,6 +34,8 @@ AREAS: Final = (
     contract_admin.INTAKE,
     contract_admin.BUILDS,
     contract_admin.OPERATION,
+    contract_watching.WATCHING,
+    contract_cluster.CLUSTER,
 )
 
 ABOUT: Final = (
@@ -64,11 +68,30 @@ _HEADERS: Final[Schema] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
+    "RateLimit-Policy": {
+        "description": "the limit: `q` requests at once, and as many again in `w` seconds",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";q=[0-9]+;w=[0-9]+$'},
+    },
+    "RateLimit": {
+        "description": "`r` requests are left, and `t` seconds pass until all are again",
+        "schema": {"type": "string", "pattern": '^"[a-z]+";r=[0-9]+;t=[0-9]+$'},
+    },
+    "WWW-Authenticate": {
+        "description": "of a bearer token that is not taken (RFC 6750)",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "the answer was given before under the same Idempotency-Key",
+        "schema": {"const": "true"},
+    },
 }
+_LIMITS: Final = ("RateLimit-Policy", "RateLimit")
 
 EVERYWHERE: Final[Mapping[int, tuple[str, tuple[Code, ...]]]] = {
     401: ("Unauthenticated", (Code.RTGF_UNAUTHENTICATED,)),
     403: ("Forbidden", (Code.RTGF_FORBIDDEN,)),
+    408: ("Timeout", (Code.RTGF_REQUEST_TIMEOUT,)),
+    413: ("TooLarge", (Code.RTGF_BODY_TOO_LARGE,)),
     429: ("TooManyRequests", (Code.RTGF_VERIFY_RATE_LIMIT,)),
     431: ("HeadTooLarge", (Code.RTGF_HEAD_TOO_LARGE,)),
     500: (
@@ -80,8 +103,6 @@ EVERYWHERE: Final[Mapping[int, tuple[str, tuple[Code, ...]]]] = {
 """Answers that are the same for every route, by status: a name, and the codes."""
 
 WITH_A_BODY: Final[Mapping[int, tuple[str, tuple[Code, ...]]]] = {
-    408: ("Timeout", (Code.RTGF_REQUEST_TIMEOUT,)),
-    413: ("TooLarge", (Code.RTGF_BODY_TOO_LARGE,)),
     415: ("WrongMediaType", (Code.RTGF_MEDIA_TYPE,)),
 }
 
@@ -125,7 +146,8 @@ def document() -> Schema:
             "securitySchemes": {
                 "certificate": {
                     "type": "mutualTLS",
-                    "description": "a client certificate whose URI the settings give a role",
+                    "description": "a client certificate whose URI names who asks; the settings"
+                    " give it roles",
                 },
                 "bearer": {
                     "type": "http",
@@ -191,13 +213,17 @@ def _tidied(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return tidy
 
 
+_BY_ROLE: Final = [{"certificate": []}]
+_BY_ANYBODY: Final = [{}, {"certificate": []}, {"bearer": []}]
+
+
 def _operation(operation: Operation, tag: str, shapes: _Shapes) -> Schema:
     made: Schema = {
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [tag],
         "responses": _responses(operation, shapes),
-        "security": [{"certificate": []}] if operation.roles else [{}, {"bearer": []}],
+        "security": _BY_ROLE if operation.roles else _BY_ANYBODY,
     }
     if operation.roles:
         made["description"] = f"Needs a certificate with the role {' or '.join(operation.roles)}."
@@ -241,7 +267,11 @@ def _responses(operation: Operation, shapes: _Shapes) -> Schema:
         content = _content(body, shapes)
         for other in operation.media if status == 200 else ():
             content |= _content(other, shapes)
-        names = ["X-Request-ID", "Cache-Control", *(["ETag"] if is_kept and status == 200 else [])]
+        names = ["X-Request-ID", "Cache-Control", *_LIMITS]
+        if is_kept and status == 200:
+            names.append("ETag")
+        if KEY in operation.parameters:
+            names.append("Idempotency-Replayed")
         made[status] = {
             "description": _WORDS[status],
             "headers": _named(names),
@@ -274,7 +304,7 @@ _HELD: Final = Parameter(
 _WORDS: Final = {
     200: "the answer",
     201: "it is taken in",
-    202: "it has begun",
+    202: "it has begun, or waits for a second person",
     409: "what is held says otherwise",
     503: "not now",
 }
@@ -294,9 +324,11 @@ def _refusals(operation: Operation) -> dict[int, tuple[Code, ...]]:
 
 def _problem(status: int, codes: tuple[Code, ...]) -> Schema:
     names = [code.name for code in codes]
-    headers = ["X-Request-ID", "Cache-Control"]
+    headers = ["X-Request-ID", "Cache-Control", *_LIMITS]
     if status in {429, 503}:
         headers.append("Retry-After")
+    if status in {401, 403}:
+        headers.append("WWW-Authenticate")
     shape = {
         "$ref": _SCHEMAS.format(name="Problem"),
         "properties": {"code": {"enum": names}, "status": {"const": status}},

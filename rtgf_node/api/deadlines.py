@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import structlog
 import trio
 
 from rtgf_node.api import problems
+from rtgf_node.api.connection import PIECE_BYTES
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
 log = structlog.get_logger(__name__)
-
-PIECE_BYTES: Final = 64 << 10
-"""The largest piece of an answer that is sent under one send timeout, so that a slow client who
-goes on reading is served in the end."""
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -103,7 +100,10 @@ class Deadlines:
 
 
 def _pieces(message: Message) -> Iterator[Message]:
-    """Split a body message into pieces of bounded size."""
+    """Split a body message into pieces that have a send timeout each.
+
+    So a slow client who goes on reading is served in the end.
+    """
     body = message.get("body", b"")
     if len(body) <= PIECE_BYTES:
         yield message

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.verifier import VerifierActor
-from rtgf_node.api.access import Access
+from rtgf_node.api.access import Access, Caller
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.once import KeptAnswers
+from rtgf_node.cluster import Place
 from rtgf_node.core.authzen import Rules
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
@@ -22,6 +23,7 @@ from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import ReadyAnswer, StatusAnswer
+from rtgf_node.wire_overview import OverviewAnswer
 
 
 class Desk(NamedTuple):
@@ -52,3 +54,5 @@ class Desk(NamedTuple):
     decisions: DecisionLog
     readiness: Callable[[], ReadyAnswer]
     status: Callable[[], StatusAnswer]
+    cluster: Place
+    overview: Callable[[Caller], OverviewAnswer]

@@ -10,14 +10,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from quart import Blueprint, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from rtgf_node.api import request_ids
 from rtgf_node.errors import Code, RtgfError
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,6 +30,9 @@ COMPRESSED_FROM_BYTES: Final = 1024
 COMPRESSED_KEPT: Final = 256
 """Compressed answers that are kept, since the same few are asked for again and again."""
 
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
 _NEVER: Final = re.compile(r"q=0(\.0{0,3})?")
 _COMPRESSIBLE: Final = re.compile(r"(text/|application/(.*\+)?json\b)")
 
@@ -42,7 +46,8 @@ class Asked(NamedTuple):
 
     Attributes:
       method: in upper case.
-      path: as it was sent, without the query.
+      path: as routes are found by it: without the query, and with what was percent-encoded decoded
+        (the fast lane leaves such paths to the framework).
       query: what stands after the `?`, as it was sent.
       headers: by lower-case name; of a repeated one, all values joined by `, ` (RFC 9110 §5.3).
       body: the whole of it.
@@ -79,7 +84,19 @@ class Answered(NamedTuple):
     body: bytes
 
 
-Handler: TypeAlias = Callable[[Asked], Answered | Awaitable[Answered]]
+class Written(NamedTuple):
+    """An answer whose head is written already, but for the lines that its sender adds.
+
+    Attributes:
+      head: the status line and the headers, also that of the length.
+      body: the whole of it.
+    """
+
+    head: bytes
+    body: bytes
+
+
+Handler: TypeAlias = Callable[[Asked], Answered | Written | Awaitable[Answered]]
 """Answers at once where it can. It raises nothing: a failure is an answer too."""
 
 
@@ -91,12 +108,15 @@ class Route(NamedTuple):
       rule: as Quart writes it: `/rmt/<place>/<name>`.
       answer: is given what was asked, and the parts of the path. May raise `RtgfError`.
       is_kept: whether the answer depends on nothing but what was applied and the second.
+      again: is asked first; answers what was answered before and would be answered so again, else
+        None. What it does not answer at once, or has no record of, it leaves as `answer` does.
     """
 
     method: str
     rule: str
     answer: Callable[..., Answered | Awaitable[Answered]]
     is_kept: bool = False
+    again: Callable[[Asked], Written | Answered | Awaitable[Answered] | None] | None = None
 
 
 class Views(Blueprint):
@@ -120,7 +140,7 @@ def request_id(headers: Mapping[str, str]) -> str:
     given = headers.get("x-request-id")
     if given is not None and REQUEST_ID.fullmatch(given):
         return given
-    return str(uuid.uuid4())
+    return request_ids.new()
 
 
 def blueprint(name: str, routes: Iterable[Route]) -> Blueprint:
@@ -169,6 +189,16 @@ def headers() -> dict[str, str]:
         key = name.lower()
         said[key] = f"{said[key]}, {value}" if key in said else value
     return said
+
+
+def written_head(status: int, headers: Mapping[str, str]) -> bytes:
+    """Return the status line and the headers as they go out, without the end of the head."""
+    return _STATUS_LINES[status] + written_lines(headers)
+
+
+def written_lines(headers: Mapping[str, str]) -> bytes:
+    """Return headers as they go out."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
 
 
 def finish(answered: Answered, *, method: str, headers: Mapping[str, str]) -> Answered:

@@ -35,6 +35,10 @@ class Head(NamedTuple):
       length: bytes of the body; None if it comes in chunks.
       keep_alive: whether the connection stays open after the answer.
       upgrade: whether it asks to change the protocol, which nobody has to (RFC 9110 §7.8).
+      path: the target up to its query.
+      query: what stands after the `?`.
+      is_plain: whether its form is the usual one: a body of known length, no wish about the
+        protocol, and no bearer token, for what that allows takes longer to find out than an answer.
     """
 
     method: str
@@ -43,6 +47,9 @@ class Head(NamedTuple):
     length: int | None
     keep_alive: bool
     upgrade: bool
+    path: str
+    query: str
+    is_plain: bool
 
 
 class _Parts:
@@ -104,13 +111,19 @@ def read_head(data: bytes) -> Head:
     chunked = "transfer-encoding" in headers
     if chunked and (version != "1.1" or headers["transfer-encoding"].lower() != "chunked"):
         raise _bad("chunked is the one transfer coding that is understood")
+    upgrade = upgrade or "upgrade" in headers
+    target = parts.target.decode("ascii")
+    path, _, query = target.partition("?")
     return Head(
         method=method,
-        target=parts.target.decode("ascii"),
+        target=target,
         headers=headers,
         length=None if chunked else int(headers.get("content-length", "0")),
         keep_alive=_keeps_alive(version, headers),
-        upgrade=upgrade or "upgrade" in headers,
+        upgrade=upgrade,
+        path=path,
+        query=query,
+        is_plain=not (chunked or upgrade or "expect" in headers or "authorization" in headers),
     )
 
 

@@ -16,7 +16,16 @@ from rtgf_node.api import problems
 from rtgf_node.api.answers import always
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.door import Door
-from rtgf_node.api.exchange import Answered, Asked, Handler, Route, finish, with_validator
+from rtgf_node.api.exchange import (
+    Answered,
+    Asked,
+    Handler,
+    Route,
+    Written,
+    finish,
+    with_validator,
+    written_lines,
+)
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import RtgfError
 from rtgf_node.replication.replicator import Feed
@@ -86,7 +95,7 @@ class Front:
 
     def _answer(
         self, route: Route, parts: tuple[str, ...], asked: Asked
-    ) -> Answered | Awaitable[Answered]:
+    ) -> Answered | Written | Awaitable[Answered]:
         desk, started = self._desk, trio.current_time()
         try:
             asked = self._admitted(asked, started)
@@ -100,7 +109,10 @@ class Front:
                 return self._done(route, asked, ready, started)
         into = self._ready
         try:
-            answered = route.answer(asked, *parts)
+            before = route.again(asked) if route.again is not None else None
+            if isinstance(before, Written):
+                return self._written(route, asked, before, started)
+            answered = route.answer(asked, *parts) if before is None else before
         except Exception as error:  # noqa: BLE001 - logged, and answered
             answered = self._problem(error, asked)
         if not isinstance(answered, Answered):
@@ -112,7 +124,7 @@ class Front:
         caller = self._door.admit(
             asked.client, asked.address, authorization, path=asked.path, at=now
         )
-        return asked._replace(identity=caller.identity) if caller.identity else asked
+        return asked if caller.identity is None else Asked(*asked[:-1], caller.identity)
 
     async def _later(
         self,
@@ -142,11 +154,19 @@ class Front:
             route.rule, asked.method, finished.status, trio.current_time() - started
         )
         headers = {
+            **self._desk.limits.told(asked.path, asked.identity, asked.address),
             **finished.headers,
             "X-Request-ID": asked.request_id,
             **always(asked.method, asked.path),
         }
         return finished._replace(headers=headers)
+
+    def _written(self, route: Route, asked: Asked, answered: Written, started: float) -> Written:
+        seconds = trio.current_time() - started
+        self._desk.metrics.answers.verify_took(seconds * 1000)
+        self._desk.metrics.answers.answered(route.rule, asked.method, 200, seconds)
+        told = self._desk.limits.told(asked.path, asked.identity, asked.address)
+        return Written(answered.head + written_lines(told), answered.body)
 
     def _problem(self, error: Exception, asked: Asked) -> Answered:
         if not isinstance(error, RtgfError):

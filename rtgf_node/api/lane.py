@@ -13,15 +13,22 @@ from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from enum import Enum, auto
 from functools import partial
-from http import HTTPStatus
 from typing import Final, Protocol
 
 import trio
 
 from rtgf_node.api import framing, problems
 from rtgf_node.api.connection import Connection, TlsConnection
-from rtgf_node.api.exchange import Answered, Asked, Handler, request_id
+from rtgf_node.api.exchange import (
+    Answered,
+    Asked,
+    Handler,
+    Written,
+    request_id,
+    written_head,
+)
 from rtgf_node.api.framing import HEAD_END, Head
+from rtgf_node.api.head_memory import HeadMemory
 from rtgf_node.api.one_request import OneRequest, OneTlsRequest, without_headers
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
@@ -40,10 +47,9 @@ class Hot(Protocol):
         """Hear of a request that could not be read."""
 
 
-_STATUS_LINES: Final = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus
-}
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_CLOSE: Final = b"Connection: close\r\n\r\n"
+_HEADS: Final = HeadMemory()
 
 
 class Turn(Enum):
@@ -154,25 +160,26 @@ class Lane:
                     return Turn.AT_REST
                 if raw == framing.HTTP2_PREFACE:
                     return self._later(partial(self._speak_http2, raw))
-                head = framing.read_head(raw)
+                head = _HEADS.read(raw)
             except RtgfError as error:
                 return self._later(partial(self._refuse, error))
-            path, _, query = head.target.partition("?")
-            handler = self._hot.find(head.method, path) if self._is_plain(head) else None
+            length = head.length or 0
+            is_plain = head.is_plain and length <= self._config.max_body_bytes
+            handler = self._hot.find(head.method, head.path) if is_plain else None
             if handler is None:
                 return self._later(partial(self._hand_over, raw, head))
-            length = head.length or 0
             if len(self._buffer) < length:
-                return self._later(partial(self._answer_late, handler, head, path, query))
+                return self._later(partial(self._answer_late, handler, head))
             body, self._buffer = self._buffer[:length], self._buffer[length:]
-            answered = handler(self._asked(head, path, query, body))
-            if not isinstance(answered, Answered):
+            answered = handler(self._asked(head, body))
+            if not (isinstance(answered, Written) or isinstance(answered, Answered)):  # noqa: SIM101 - a union is slow
                 return self._later(partial(self._answer_awaited, answered, head))
-            data = self._message(answered, head.method, keep_alive=head.keep_alive)
+            now = trio.current_time()
+            data = self._message(answered, head, now)
             sent = self.connection.send_now(data)
             if sent < len(data) or not head.keep_alive:
                 return self._later(partial(self._send_rest, data[sent:], head.keep_alive))
-            self.due = trio.current_time() + self._config.keep_alive_seconds
+            self.due = now + self._config.keep_alive_seconds
             if not self._buffer:
                 return Turn.AT_REST
         return self._later(self._let_others)
@@ -181,29 +188,16 @@ class Lane:
         self._to_do = work
         return Turn.BUSY
 
-    def _asked(self, head: Head, path: str, query: str, body: bytes) -> Asked:
+    def _asked(self, head: Head, body: bytes) -> Asked:
         return Asked(
             head.method,
-            path,
-            query,
+            head.path,
+            head.query,
             head.headers,
             body,
             self._client,
             self.address,
             request_id(head.headers),
-        )
-
-    def _is_plain(self, head: Head) -> bool:
-        """Whether the request is of the usual form; the framework knows about the others.
-
-        One with a bearer token is, too: what that allows takes longer to find out than the answer.
-        """
-        return (
-            head.length is not None
-            and head.length <= self._config.max_body_bytes
-            and not head.upgrade
-            and "expect" not in head.headers
-            and "authorization" not in head.headers
         )
 
     def _head(self) -> bytes | None:
@@ -235,7 +229,7 @@ class Lane:
         await self.connection.send_all(data)
         return keep_alive
 
-    async def _answer_late(self, handler: Handler, head: Head, path: str, query: str) -> bool:
+    async def _answer_late(self, handler: Handler, head: Head) -> bool:
         """Wait for the body, then answer."""
         seconds = self._config.request_timeout_seconds
         length = head.length or 0
@@ -253,13 +247,15 @@ class Lane:
                 )
             )
         self._buffer = bytes(come[length:])
-        answered = handler(self._asked(head, path, query, bytes(come[:length])))
+        answered = handler(self._asked(head, bytes(come[:length])))
         return await self._answer_awaited(answered, head)
 
-    async def _answer_awaited(self, answered: Answered | Awaitable[Answered], head: Head) -> bool:
-        if not isinstance(answered, Answered):
+    async def _answer_awaited(
+        self, answered: Answered | Written | Awaitable[Answered], head: Head
+    ) -> bool:
+        if not isinstance(answered, Written | Answered):
             answered = await answered
-        message = self._message(answered, head.method, keep_alive=head.keep_alive)
+        message = self._message(answered, head, trio.current_time())
         return await self._send_rest(message, head.keep_alive)
 
     async def _speak_http2(self, raw: bytes) -> bool:
@@ -286,28 +282,32 @@ class Lane:
         """Answer with a problem, after which the connection ends."""
         answered = problems.answered(error, str(uuid.uuid4()), self._public_url)
         self._hot.refused(answered.status)
-        await self.connection.send_all(self._message(answered, "GET", keep_alive=False))
+        message = _message(answered, "GET", _date_line(trio.current_time()), _CLOSE)
+        await self.connection.send_all(message)
         return False
 
-    def _message(self, answered: Answered, method: str, *, keep_alive: bool) -> bytes:
-        lines = [_STATUS_LINES[answered.status]]
-        lines += [f"{name}: {value}\r\n" for name, value in answered.headers.items()]
-        lines.append(_date_line())
-        has_body = answered.status not in _WITHOUT_BODY
-        if has_body:
-            lines.append(f"Content-Length: {len(answered.body)}\r\n")
-        lines.append("\r\n" if keep_alive and not self.retiring else "Connection: close\r\n\r\n")
-        head = "".join(lines).encode("latin-1")
-        return head + answered.body if has_body and method != "HEAD" else head
+    def _message(self, answered: Answered | Written, head: Head, now: float) -> bytes:
+        end = _CLOSE if self.retiring or not head.keep_alive else b"\r\n"
+        if isinstance(answered, Written):
+            return b"%b%b%b%b" % (answered.head, _date_line(now), end, answered.body)
+        return _message(answered, head.method, _date_line(now), end)
 
 
-_date = (-1, "")
+def _message(answered: Answered, method: str, date: bytes, end: bytes) -> bytes:
+    lines = written_head(answered.status, answered.headers)
+    has_body = answered.status not in _WITHOUT_BODY
+    length = b"Content-Length: %d\r\n" % len(answered.body) if has_body else b""
+    body = answered.body if has_body and method != "HEAD" else b""
+    return b"".join((lines, date, length, end, body))
 
 
-def _date_line() -> str:
+_date = (-1, b"")
+
+
+def _date_line(now: float) -> bytes:
     """Return the header of the date (RFC 9110 §6.6.1), made once a second."""
     global _date
-    second = int(trio.current_time())
+    second = int(now)
     if _date[0] != second:
-        _date = (second, f"Date: {formatdate(usegmt=True)}\r\n")
+        _date = (second, f"Date: {formatdate(usegmt=True)}\r\n".encode())
     return _date[1]

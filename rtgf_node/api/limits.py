@@ -1,5 +1,9 @@
 """How much one client may ask: a token bucket each, for a bounded number of clients.
 
+Where several processes answer, each tells the others whom it let in (`spent`), and takes that from
+its own buckets (`owe_all`): between two such words a client may have more than its burst, which it
+then owes.
+
 Time is handed in (seconds of any steady clock), so that the same calls give the same answers.
 """
 
@@ -8,8 +12,9 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from rtgf_node.api.access import Caller
 from rtgf_node.errors import Code, RtgfError
@@ -21,6 +26,10 @@ IPV6_PREFIX: Final = 64
 RouteClass: TypeAlias = Literal["reads", "verify", "admin"]
 """What a request is for. Each has its own bucket: a flood of one leaves the others alone."""
 
+POLICY_HEADER: Final = "RateLimit-Policy"
+LEFT_HEADER: Final = "RateLimit"
+"""Of draft-ietf-httpapi-ratelimit-headers-10."""
+
 MAX_RETRY_AFTER_SECONDS: Final = 3600
 """Nobody is told to stay away for longer than this."""
 
@@ -30,22 +39,42 @@ class RateLimitedError(RtgfError):
 
     Attributes:
       retry_after_seconds: whole seconds, at least 1.
+      told: headers that say what limit it was.
     """
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, retry_after_seconds: int, told: Mapping[str, str]) -> None:
         super().__init__(
             Code.RTGF_VERIFY_RATE_LIMIT, f"too many requests; wait {retry_after_seconds} s"
         )
         self.retry_after_seconds = retry_after_seconds
+        self.told = told
+
+
+class Spending(NamedTuple):
+    """What one client was let in with.
+
+    Attributes:
+      route: of this class of routes.
+      is_named: whether it has an identity.
+      client: its identity, else its network.
+      cost: in requests.
+    """
+
+    route: RouteClass
+    is_named: bool
+    client: str
+    cost: int
 
 
 class TokenBuckets:
     """One bucket for each client: `burst` requests at once, then `per_second` for ever."""
 
-    def __init__(self, *, per_second: float, burst: int, max_clients: int) -> None:
+    def __init__(self, name: str, *, per_second: float, burst: int, max_clients: int) -> None:
         self._per_second = per_second
         self._burst = burst
         self._max_clients = max_clients
+        self._name = name
+        self._policy = f'"{name}";q={burst};w={math.ceil(burst / per_second)}'
         # By client: what is left, and when that was so. The one seen last is at the end.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -61,21 +90,37 @@ class TokenBuckets:
         Raises:
           RateLimitedError: with the whole seconds after which it may ask again.
         """
-        left, since = self._buckets.get(client, (float(self._burst), now))
-        left = min(float(self._burst), left + max(0.0, now - since) * self._per_second)
+        left = self._left(client, now)
         needed = min(cost, self._burst)
         if left < needed:
             # The bucket stays as it is: asking again too early makes nobody wait longer.
             wait = math.ceil((needed - left) / self._per_second)
             self._remember(client, left, now)
-            raise RateLimitedError(min(max(wait, 1), MAX_RETRY_AFTER_SECONDS))
+            seconds = min(max(wait, 1), MAX_RETRY_AFTER_SECONDS)
+            raise RateLimitedError(seconds, self.told(client))
         self._remember(client, left - cost, now)
+
+    def told(self, client: str) -> dict[str, str]:
+        """Return headers: the limit, what was left of it, and the seconds until it is whole."""
+        left = self._buckets[client][0] if client in self._buckets else float(self._burst)
+        full = math.ceil((self._burst - left) / self._per_second)
+        return {
+            POLICY_HEADER: self._policy,
+            LEFT_HEADER: f'"{self._name}";r={max(int(left), 0)};t={full}',
+        }
 
     def owe(self, client: str, *, now: float, cost: int) -> None:
         """Take `cost` from the client's bucket even if it does not hold so much: a debt."""
-        left, since = self._buckets.get(client, (float(self._burst), now))
-        left = min(float(self._burst), left + max(0.0, now - since) * self._per_second)
-        self._remember(client, left - cost, now)
+        self._remember(client, self._left(client, now) - cost, now)
+
+    def _left(self, client: str, now: float) -> float:
+        held = self._buckets.get(client)
+        if held is None:
+            return float(self._burst)
+        left, since = held
+        if now > since:
+            left += (now - since) * self._per_second
+        return left if left < self._burst else float(self._burst)
 
     def _remember(self, client: str, left: float, now: float) -> None:
         self._buckets[client] = (left, now)
@@ -86,31 +131,42 @@ class TokenBuckets:
 
 
 class RateLimits:
-    """The limits of the configuration: of each route class by identity, else by address."""
+    """The limits of the configuration: of each route class by identity, else by address.
 
-    def __init__(self, config: LimitsConfig) -> None:
-        def buckets(per_second: float, burst: int) -> TokenBuckets:
-            return TokenBuckets(per_second=per_second, burst=burst, max_clients=config.max_clients)
+    Args:
+      config: the limits.
+      is_shared: whether other processes answer the same clients, so that `spent` is kept for them.
+    """
+
+    def __init__(self, config: LimitsConfig, *, is_shared: bool = False) -> None:
+        def buckets(name: str, per_second: float, burst: int) -> TokenBuckets:
+            return TokenBuckets(
+                name, per_second=per_second, burst=burst, max_clients=config.max_clients
+            )
 
         public = (config.public_per_second, config.public_burst)
         partner = (config.partner_per_second, config.partner_burst)
-        admin = buckets(config.admin_per_second, config.admin_burst)
+        admin = buckets("admin", config.admin_per_second, config.admin_burst)
         self._public: dict[RouteClass, TokenBuckets] = {
-            "reads": buckets(*public),
+            "reads": buckets("reads", *public),
             "verify": buckets(
+                "verify",
                 config.verify_public_per_second or public[0],
                 config.verify_public_burst or public[1],
             ),
             "admin": admin,
         }
         self._named: dict[RouteClass, TokenBuckets] = {
-            "reads": buckets(*partner),
+            "reads": buckets("reads", *partner),
             "verify": buckets(
+                "verify",
                 config.verify_partner_per_second or partner[0],
                 config.verify_partner_burst or partner[1],
             ),
             "admin": admin,
         }
+        self._is_shared = is_shared
+        self._spent: dict[tuple[RouteClass, bool, str], int] = {}
 
     def admit(
         self, caller: Caller, *, at: float, cost: int = 1, route: RouteClass = "reads"
@@ -120,17 +176,43 @@ class RateLimits:
         Raises:
           RateLimitedError: RTGF_VERIFY_RATE_LIMIT, with the seconds to wait.
         """
-        if caller.identity is not None:
-            self._named[route].take(caller.identity, now=at, cost=cost)
-        else:
-            self._public[route].take(client_network(caller.address), now=at, cost=cost)
+        buckets, client = self._bucket(route, caller.identity, caller.address)
+        buckets.take(client, now=at, cost=cost)
+        if self._is_shared:
+            self._note(route, caller.identity is not None, client, cost)
 
     def owe(self, caller: Caller, *, at: float, cost: int, route: RouteClass) -> None:
         """Count what an admitted request turned out to cost; later ones wait for it."""
-        if caller.identity is not None:
-            self._named[route].owe(caller.identity, now=at, cost=cost)
-        else:
-            self._public[route].owe(client_network(caller.address), now=at, cost=cost)
+        buckets, client = self._bucket(route, caller.identity, caller.address)
+        buckets.owe(client, now=at, cost=cost)
+        if self._is_shared:
+            self._note(route, caller.identity is not None, client, cost)
+
+    def told(self, path: str, identity: str | None, address: str) -> dict[str, str]:
+        """Return what a client is told of its limits with an answer."""
+        buckets, client = self._bucket(route_class(path), identity, address)
+        return buckets.told(client)
+
+    def spent(self) -> list[Spending]:
+        """Return what was let in since this was asked last."""
+        spent, self._spent = self._spent, {}
+        return [Spending(*whose, cost) for whose, cost in spent.items()]
+
+    def owe_all(self, spent: Iterable[Spending], *, at: float) -> None:
+        """Count what other processes let in."""
+        for route, is_named, client, cost in spent:
+            (self._named if is_named else self._public)[route].owe(client, now=at, cost=cost)
+
+    def _bucket(
+        self, route: RouteClass, identity: str | None, address: str
+    ) -> tuple[TokenBuckets, str]:
+        if identity is not None:
+            return self._named[route], identity
+        return self._public[route], client_network(address)
+
+    def _note(self, route: RouteClass, is_named: bool, client: str, cost: int) -> None:
+        whose = (route, is_named, client)
+        self._spent[whose] = self._spent.get(whose, 0) + cost
 
 
 def route_class(path: str) -> RouteClass:

@@ -45,7 +45,10 @@ EXPIRE_SHARE: Final = 0.1
 """Of the keep-alive time: so much longer a silent connection may live."""
 
 MAX_TURNS: Final = 16
-"""Connections that have their turn before other tasks have theirs."""
+"""Connections that have their turn before the time is looked at."""
+
+TURNS_SECONDS: Final = 0.001
+"""After so long other tasks have their turn."""
 
 
 class Bound(NamedTuple):
@@ -203,16 +206,13 @@ class _Server:
     async def watch(self, connections: trio.Nursery) -> None:
         """Give every connection at rest its turn when its client speaks; until cancelled.
 
-        Args:
-          connections: where what takes time is done.
+        What takes time is done in `connections`.
         """
         while True:
             await trio.lowlevel.wait_readable(self._ready.fileno())
-            turns = 0
-            # While these were served others have spoken: going round once more is cheaper than
-            # going through the scheduler.
-            while turns < MAX_TURNS and (spoken := self._ready.poll(0, MAX_TURNS)):
-                turns += len(spoken)
+            until = trio.current_time() + TURNS_SECONDS
+            # Others have spoken meanwhile: going round once more is cheaper than the scheduler.
+            while trio.current_time() < until and (spoken := self._ready.poll(0, MAX_TURNS)):
                 for descriptor, _ in spoken:
                     self._take_turn(self._at_rest[descriptor], connections)
 

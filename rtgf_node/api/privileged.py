@@ -47,8 +47,7 @@ def _once(desk: Desk, view: View) -> View:
             return await view(**parts)
         body: bytes = await request.get_data(cache=True, as_text=False, parse_form_data=False)
         asked = exchange.current()._replace(body=body)
-        answered = desk.kept.answer(asked, partial(_settled, desk, view, parts))
-        return answered if isinstance(answered, Answered) else await answered
+        return await desk.kept.answer(asked, partial(_settled, desk, view, parts), acts=True)
 
     return view_once
 

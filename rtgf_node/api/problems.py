@@ -61,7 +61,7 @@ def render(error: RtgfError, *, instance: str, public_url: str) -> tuple[bytes, 
     )
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, RateLimitedError):
-        headers["Retry-After"] = str(error.retry_after_seconds)
+        headers |= {"Retry-After": str(error.retry_after_seconds), **error.told}
     elif isinstance(error, BearerError):
         headers["WWW-Authenticate"] = error.challenge
     elif status in {429, 503}:

@@ -85,7 +85,7 @@ def recorded(
     desk: Desk, answer: Callable[[Asked], Answered]
 ) -> Callable[[Asked], Answered | Awaitable[Answered]]:
     """Record every answer before it is given, problems too; without its record it is not given."""
-    return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, _draft)
+    return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, draft_of)
 
 
 def recorded_batch(
@@ -102,21 +102,43 @@ def recorded_access(
     return answer if desk.config.decisions.mode == "off" else _recorded(desk, answer, _access_draft)
 
 
+def keep(
+    desk: Desk, asked: Asked, draft: Draft, answered: Answered
+) -> Answered | Awaitable[Answered]:
+    """Return the answer once its record is kept, or why it is not given."""
+    try:
+        waiting = desk.decisions.keep(draft)
+    except RtgfError as error:
+        return _problem_of(desk, asked, error)
+    return answered if waiting is None else _kept_later(waiting, desk, asked, answered)
+
+
+async def _kept_later(
+    waiting: Awaitable[None], desk: Desk, asked: Asked, answered: Answered
+) -> Answered:
+    try:
+        await waiting
+    except RtgfError as error:
+        return _problem_of(desk, asked, error)
+    return answered
+
+
+def _problem_of(desk: Desk, asked: Asked, error: Exception) -> Answered:
+    if not isinstance(error, RtgfError):
+        error = problems.bug(error, asked.path, asked.request_id)
+    return problems.answered(error, asked.request_id, desk.config.node.public_url)
+
+
 def _recorded(
     desk: Desk,
     answer: Callable[[Asked], Answered | Awaitable[Answered]],
     draft: Callable[[Asked, Answered, Desk], Draft],
 ) -> Callable[[Asked], Answered | Awaitable[Answered]]:
-    def problem(asked: Asked, error: Exception) -> Answered:
-        if not isinstance(error, RtgfError):
-            error = problems.bug(error, asked.path, asked.request_id)
-        return problems.answered(error, asked.request_id, desk.config.node.public_url)
-
     def answer_recorded(asked: Asked) -> Answered | Awaitable[Answered]:
         try:
             answered = answer(asked)
         except Exception as error:  # noqa: BLE001 - logged, and answered
-            answered = problem(asked, error)
+            answered = _problem_of(desk, asked, error)
         return (
             record(asked, answered) if isinstance(answered, Answered) else _later(asked, answered)
         )
@@ -125,61 +147,62 @@ def _recorded(
         try:
             answered = await waiting
         except Exception as error:  # noqa: BLE001 - logged, and answered
-            answered = problem(asked, error)
+            answered = _problem_of(desk, asked, error)
         told = record(asked, answered)
         return told if isinstance(told, Answered) else await told
 
     def record(asked: Asked, answered: Answered) -> Answered | Awaitable[Answered]:
-        try:
-            waiting = desk.decisions.keep(draft(asked, answered, desk))
-        except RtgfError as error:
-            return problem(asked, error)
-        return answered if waiting is None else _after(waiting, asked, answered)
-
-    async def _after(waiting: Awaitable[None], asked: Asked, answered: Answered) -> Answered:
-        try:
-            await waiting
-        except RtgfError as error:
-            return problem(asked, error)
-        return answered
+        return keep(desk, asked, draft(asked, answered, desk), answered)
 
     return answer_recorded
 
 
 def _batch_draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
     if answered.status != 200:
-        return _draft(asked, answered, desk)
+        return draft_of(asked, answered, desk)
     items = _items.decode(answered.body)
     uris = {token.uri for item in items for token in item.tokens}
     epochs = [item.revEpoch for item in items if item.revEpoch is not None]
-    return _begun(asked, answered, desk)._replace(
+    said = Draft(
+        **_OPEN,
+        answer_digest=digests.sha256(answered.body),
         tokens=tuple(sorted(map(identifiers.token_reference, uris))),
         valid=all(item.valid for item in items),
         rev_epoch=max(epochs, default=None),
     )
+    return _of(asked, desk, said)
 
 
 def _access_draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
     if answered.status != 200:
-        return _draft(asked, answered, desk)
+        return draft_of(asked, answered, desk)
     said = _accesses.decode(answered.body)
     items = [said] if said.evaluations is None else said.evaluations
     uris = {item.context.token for item in items if item.context.token is not None}
     epochs = [item.context.revEpoch for item in items if item.context.revEpoch is not None]
-    draft = _begun(asked, answered, desk)._replace(
+    # Of several evaluations, none speaks for the whole.
+    why = said.context if said.evaluations is None else _Because()
+    draft = Draft(
+        **_OPEN,
+        answer_digest=digests.sha256(answered.body),
         tokens=tuple(sorted(map(identifiers.token_reference, uris))),
+        decision=why.decision,
         valid=all(item.decision for item in items),
         rev_epoch=max(epochs, default=None),
+        trace_digest=why.trace_digest,
     )
-    if said.evaluations is not None:
-        return draft
-    why = said.context
-    return draft._replace(decision=why.decision, trace_digest=why.trace_digest)
+    return _of(asked, desk, draft)
 
 
-def _draft(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+def draft_of(asked: Asked, answered: Answered, desk: Desk) -> Draft:
+    """Return what is recorded of one answer."""
     read = _verdict if answered.status == 200 else _problem
-    return read(answered.body)._replace(
+    return _of(asked, desk, read(answered.body))
+
+
+def _of(asked: Asked, desk: Desk, said: Draft) -> Draft:
+    """Return what an answer says, with who asked what, and when."""
+    return said._replace(
         at=desk.clock.now(),
         request_id=asked.request_id,
         client=asked.identity,
@@ -207,17 +230,6 @@ def _verdict(body: bytes) -> Draft:
 
 def _problem(body: bytes) -> Draft:
     return Draft(**_OPEN, answer_digest=digests.sha256(body), reason=_problems.decode(body).code)
-
-
-def _begun(asked: Asked, answered: Answered, desk: Desk) -> Draft:
-    return Draft(
-        at=desk.clock.now(),
-        request_id=asked.request_id,
-        client=asked.identity,
-        route=_route(asked),
-        request_digest=digests.sha256(asked.body),
-        answer_digest=digests.sha256(answered.body),
-    )
 
 
 def _route(asked: Asked) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from quart import request
 
+from rtgf_node.api.again import Again
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.exchange import Answered, Asked, Route
@@ -24,6 +25,7 @@ def routes(desk: Desk) -> list[Route]:
             "POST",
             "/verify",
             once(desk.kept, receipted(desk, recorded(desk, partial(verify, desk)))),
+            again=Again(desk).answer,
         ),
         Route("POST", "/evaluate", recorded(desk, partial(evaluate, desk))),
     ]

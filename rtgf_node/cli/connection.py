@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 
 from rtgf_node import config
-from rtgf_node.client import Node
+from rtgf_node.client import AsyncNode, Node
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import ClientConfig, Config
 
@@ -47,19 +47,55 @@ def node(
     Raises:
       RtgfError: RTGF_CONFIG_INVALID if the files cannot be used, or the approver has none.
     """
+    way = _way(told, certificate, key, url, approver=approver)
+    return Node(
+        way.url,
+        ca_file=told.client.ca_file,
+        certificate_file=way.certificate,
+        key_file=way.key,
+        socket=way.socket,
+    )
+
+
+def async_node(
+    told: Config,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    url: str | None = None,
+    approver: bool = False,
+    timeout_seconds: float,
+) -> AsyncNode:
+    """Return a client that is awaited; otherwise as `node` does."""
+    way = _way(told, certificate, key, url, approver=approver)
+    return AsyncNode(
+        way.url,
+        ca_file=told.client.ca_file,
+        certificate_file=way.certificate,
+        key_file=way.key,
+        socket=way.socket,
+        timeout_seconds=timeout_seconds,
+    )
+
+
+class _Way(NamedTuple):
+    url: str
+    certificate: Path | None = None
+    key: Path | None = None
+    socket: Path | None = None
+
+
+def _way(
+    told: Config, certificate: Path | None, key: Path | None, url: str | None, *, approver: bool
+) -> _Way:
     client = told.client
     if (certificate is None) != (key is None):
         raise RtgfError(Code.RTGF_CONFIG_INVALID, "--cert and --key go together")
     if client.socket is not None and certificate is None and url is None and not approver:
-        return Node("http://localhost", ca_file=client.ca_file, socket=client.socket)
+        return _Way("http://localhost", socket=client.socket)
     if certificate is None:
         certificate, key = _configured(client, approver=approver)
-    return Node(
-        url or client.url or told.node.public_url,
-        ca_file=client.ca_file,
-        certificate_file=certificate,
-        key_file=key,
-    )
+    return _Way(url or client.url or told.node.public_url, certificate, key)
 
 
 def _configured(client: ClientConfig, *, approver: bool) -> tuple[Path | None, Path | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import socket
 import subprocess
@@ -25,12 +26,17 @@ POLL_SECONDS = 0.1
 _LOG_TAIL_BYTES = 4096
 
 
+_PORTS = range(10_240, 32_000)
+"""Below those that a system gives to outgoing connections, which come and go at any time."""
+
+
 def free_port() -> int:
     """Return a port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class RunningNode:
@@ -96,6 +102,15 @@ class RunningNode:
             Code.RTGF_UNREACHABLE,
             f"the node does not answer after {START_SECONDS:g} s; it said:\n{self._last_words()}",
         )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until the process has ended, and return its exit code."""
+        return self._process.wait() if self._process is not None else 0
 
     def wait_end(self) -> None:
         """Wait until the node ends by itself or by Ctrl-C, which it is sent too."""

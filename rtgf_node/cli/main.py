@@ -14,10 +14,14 @@ from rtgf_node.cli.audit import audit
 from rtgf_node.cli.audit_trail import app as audit_trail
 from rtgf_node.cli.builds import app as builds
 from rtgf_node.cli.check import check
+from rtgf_node.cli.cluster import app as cluster
 from rtgf_node.cli.compile import compile as compile_tokens
+from rtgf_node.cli.corridors import corridors
+from rtgf_node.cli.dashboard import dashboard
 from rtgf_node.cli.decisions import decisions
 from rtgf_node.cli.demo import demo
 from rtgf_node.cli.diff import diff
+from rtgf_node.cli.events import events
 from rtgf_node.cli.explain import explain
 from rtgf_node.cli.export import export
 from rtgf_node.cli.fetch import fetch
@@ -30,9 +34,12 @@ from rtgf_node.cli.partner_kit import partner_kit
 from rtgf_node.cli.policy import app as policy
 from rtgf_node.cli.quarantine import app as quarantine
 from rtgf_node.cli.replay import replay
+from rtgf_node.cli.revocations import revocations
 from rtgf_node.cli.revoke import revoke
 from rtgf_node.cli.serve import serve
+from rtgf_node.cli.sources import sources
 from rtgf_node.cli.status import status
+from rtgf_node.cli.tokens import tokens
 from rtgf_node.cli.verify import verify
 from rtgf_node.cli.version import version
 from rtgf_node.cli.waiver import app as waiver
@@ -60,11 +67,17 @@ for _verb in (
     explain,
     diff,
     revoke,
+    tokens,
+    corridors,
+    revocations,
+    sources,
+    events,
     audit,
     check,
     decisions,
     export,
     partner_kit,
+    dashboard,
     demo,
     version,
 ):
@@ -78,6 +91,7 @@ app.command(waiver)
 app.command(approvals)
 app.command(quarantine)
 app.command(audit_trail)
+app.command(cluster)
 
 
 def run(arguments: Sequence[str]) -> int:

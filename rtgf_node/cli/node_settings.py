@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from rtgf_node import pki
+from rtgf_node.cli.toml_values import quoted
 
 ROLES = ("operator", "approver", "regulator", "auditor", "partner", "monitor")
 """Roles that get a client certificate each."""
@@ -30,16 +30,11 @@ def role_uri(role: str) -> str:
 
 def text(node: Identity) -> str:
     """Return the settings as TOML."""
-    tables = [_HEADER.format(**{name: _quoted(value) for name, value in node._asdict().items()})]
+    tables = [_HEADER.format(**{name: quoted(value) for name, value in node._asdict().items()})]
     tables += [
-        f"[[role]]\nuri = {_quoted(role_uri(role))}\nroles = [{_quoted(role)}]\n" for role in ROLES
+        f"[[role]]\nuri = {quoted(role_uri(role))}\nroles = [{quoted(role)}]\n" for role in ROLES
     ]
     return "\n".join([*tables, _SOURCES])
-
-
-def _quoted(text: str) -> str:
-    """Return a TOML basic string; JSON's escapes are all TOML's too."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 _HEADER = """\

@@ -31,6 +31,7 @@ class AsyncNode:
         ca_file: Path,
         certificate_file: Path | None = None,
         key_file: Path | None = None,
+        socket: Path | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
         wait: Callable[[float], Awaitable[None]] = anyio.sleep,
         jitter: Callable[[], float] = exchange.at_random,
@@ -41,7 +42,8 @@ class AsyncNode:
         self._timeout_seconds = timeout_seconds
         self._http = httpx2.AsyncClient(
             base_url=self.url,
-            verify=exchange.tls(ca_file, certificate_file, key_file),
+            verify=(exchange.tls(ca_file, certificate_file, key_file) if socket is None else False),
+            transport=None if socket is None else httpx2.AsyncHTTPTransport(uds=str(socket)),
             trust_env=False,
             headers=HEADERS,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeVar
 
 from rtgf_node import wire
@@ -9,19 +10,27 @@ from rtgf_node.client import operator_questions
 from rtgf_node.client.exchange import Question
 from rtgf_node.client.questions import PAGE_ENTRIES
 from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
+from rtgf_node.wire_audit_trail import AuditTrailPage
+from rtgf_node.wire_cluster import (
+    ClusterAnswer,
+    JoinDocument,
+    LeadershipRequest,
+    MemberRequest,
+)
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
+from rtgf_node.wire_overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
 from rtgf_node.wire_waivers import WaiversAnswer
 
 T = TypeVar("T")
 
 
-class Operator:
+class Operator(ABC):
     """The privileged routes; `Node` says how they are asked."""
 
+    @abstractmethod
     def ask(self, question: Question[T]) -> T:
         """Return the answer to a question."""
-        raise NotImplementedError
 
     def fetch(self, source: str | None = None) -> wire.FetchAnswer:
         """`POST /admin/fetch[/{source}]`: fetch now; answers when all of it is done."""
@@ -66,6 +75,26 @@ class Operator:
     def status(self) -> wire.StatusAnswer:
         """`GET /admin/status`."""
         return self.ask(operator_questions.status())
+
+    def overview(self) -> OverviewAnswer:
+        """`GET /admin/overview`: all that a dashboard's first page shows."""
+        return self.ask(operator_questions.overview())
+
+    def corridors(self) -> CorridorsAnswer:
+        """`GET /admin/corridors`: which jurisdictions and corridors have tokens in force."""
+        return self.ask(operator_questions.corridors())
+
+    def newest_revocations(
+        self, *, before: int | None = None, limit: int = PAGE_ENTRIES
+    ) -> RevocationsPage:
+        """`GET /admin/revocations`: a page of the newest changes before a revEpoch."""
+        return self.ask(operator_questions.newest_revocations(before=before, limit=limit))
+
+    def audit_trail(
+        self, *, kind: str = "acts", since: int = 1, limit: int = PAGE_ENTRIES
+    ) -> AuditTrailPage:
+        """`GET /admin/audit-trail`: privileged acts or denials, from number `since` on."""
+        return self.ask(operator_questions.audit_trail(kind=kind, since=since, limit=limit))
 
     def keys(self) -> list[wire.KeyAnswer]:
         """`GET /admin/keys`."""
@@ -114,3 +143,23 @@ class Operator:
     def settle_approval(self, approval_id: str, said: ApprovalRequest) -> ApprovalAnswer:
         """`POST /admin/approvals/{id}`: approve or refuse, as the second person."""
         return self.ask(operator_questions.settle_approval(approval_id, said))
+
+    def cluster(self) -> ClusterAnswer:
+        """`GET /admin/cluster`: who is in the cluster, and who leads."""
+        return self.ask(operator_questions.cluster())
+
+    def add_member(self, request: MemberRequest) -> JoinDocument:
+        """`POST /admin/cluster/members`: let a node join, as a learner."""
+        return self.ask(operator_questions.add_member(request))
+
+    def promote_member(self, name: str) -> ClusterAnswer:
+        """`POST /admin/cluster/members/{name}/promote`: let a learner decide with the others."""
+        return self.ask(operator_questions.promote_member(name))
+
+    def remove_member(self, name: str) -> ClusterAnswer:
+        """`POST /admin/cluster/members/{name}/remove`: take a node out for good."""
+        return self.ask(operator_questions.remove_member(name))
+
+    def transfer_leadership(self, request: LeadershipRequest) -> ClusterAnswer:
+        """`POST /admin/cluster/leader`: hand leadership over."""
+        return self.ask(operator_questions.transfer_leadership(request))

@@ -10,8 +10,16 @@ from rtgf_node import wire
 from rtgf_node.client.exchange import Query, Question
 from rtgf_node.client.questions import PAGE_ENTRIES, json, part, raw, write
 from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
+from rtgf_node.wire_audit_trail import AuditTrailPage
+from rtgf_node.wire_cluster import (
+    ClusterAnswer,
+    JoinDocument,
+    LeadershipRequest,
+    MemberRequest,
+)
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
+from rtgf_node.wire_overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
 from rtgf_node.wire_waivers import WaiversAnswer
 
 
@@ -63,6 +71,11 @@ def revoke(request: wire.RevokeRequest) -> Question[wire.RevokeAnswer]:
     return write("/admin/revoke", encode(request), wire.RevokeAnswer)
 
 
+def reinstate(request: wire.RevokeRequest) -> Question[wire.RevokeAnswer]:
+    """`POST /admin/reinstate`: lift suspensions, all or nothing."""
+    return write("/admin/reinstate", encode(request), wire.RevokeAnswer)
+
+
 def resume_signing(request: wire.ResumeRequest) -> Question[wire.Document]:
     """`POST /admin/log/resume`."""
     return write("/admin/log/resume", encode(request), wire.Document)
@@ -71,6 +84,31 @@ def resume_signing(request: wire.ResumeRequest) -> Question[wire.Document]:
 def status() -> Question[wire.StatusAnswer]:
     """`GET /admin/status`."""
     return json("/admin/status", wire.StatusAnswer)
+
+
+def overview() -> Question[OverviewAnswer]:
+    """`GET /admin/overview`: all that a dashboard's first page shows."""
+    return json("/admin/overview", OverviewAnswer)
+
+
+def corridors() -> Question[CorridorsAnswer]:
+    """`GET /admin/corridors`: which jurisdictions and corridors have tokens in force."""
+    return json("/admin/corridors", CorridorsAnswer)
+
+
+def newest_revocations(
+    *, before: int | None = None, limit: int = PAGE_ENTRIES
+) -> Question[RevocationsPage]:
+    """`GET /admin/revocations`: a page of the newest changes before a revEpoch."""
+    return json("/admin/revocations", RevocationsPage, {"before": before, "limit": limit})
+
+
+def audit_trail(
+    *, kind: str = "acts", since: int = 1, limit: int = PAGE_ENTRIES
+) -> Question[AuditTrailPage]:
+    """`GET /admin/audit-trail`: privileged acts or denials, from number `since` on."""
+    query: Query = {"kind": kind, "since": since, "limit": limit}
+    return json("/admin/audit-trail", AuditTrailPage, query)
 
 
 def keys() -> Question[list[wire.KeyAnswer]]:
@@ -129,3 +167,28 @@ def approvals() -> Question[ApprovalsAnswer]:
 def settle_approval(approval_id: str, said: ApprovalRequest) -> Question[ApprovalAnswer]:
     """`POST /admin/approvals/{id}`: approve or refuse, as the second person."""
     return write(f"/admin/approvals/{quote(approval_id, safe='')}", encode(said), ApprovalAnswer)
+
+
+def cluster() -> Question[ClusterAnswer]:
+    """`GET /admin/cluster`: who is in the cluster, and who leads."""
+    return json("/admin/cluster", ClusterAnswer)
+
+
+def add_member(request: MemberRequest) -> Question[JoinDocument]:
+    """`POST /admin/cluster/members`: let a node join, as a learner."""
+    return write("/admin/cluster/members", encode(request), JoinDocument)
+
+
+def promote_member(name: str) -> Question[ClusterAnswer]:
+    """`POST /admin/cluster/members/{name}/promote`: let a learner decide with the others."""
+    return write(f"/admin/cluster/members/{part(name)}/promote", b"{}", ClusterAnswer)
+
+
+def remove_member(name: str) -> Question[ClusterAnswer]:
+    """`POST /admin/cluster/members/{name}/remove`: take a node out for good."""
+    return write(f"/admin/cluster/members/{part(name)}/remove", b"{}", ClusterAnswer)
+
+
+def transfer_leadership(request: LeadershipRequest) -> Question[ClusterAnswer]:
+    """`POST /admin/cluster/leader`: hand leadership over."""
+    return write("/admin/cluster/leader", encode(request), ClusterAnswer)

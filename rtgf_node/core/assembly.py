@@ -58,7 +58,7 @@ def rmt(
         "required_assurance_level": held.assurance_level,
         "effective_conflicts": [],
         "unmapped_clauses": _plain(policy.manual_review),
-        "predicate_set": _plain(policy.predicates),
+        "predicate_set": _plain([*policy.predicates]),
         "eval_plan": plan.make(policy.predicates),
         "evidence": _evidence(held.policy_snapshot_hash, lists, scope),
         "evidence_requirements": evidence_requirements(policy.predicates),
@@ -101,25 +101,25 @@ def imt(
         "policy_max_ttl": merged.policy_max_ttl,
         "policy_snapshot_hash": merged.policy_snapshot_hash,
         "scope_hash": digests.of_documents(scope),
-        "derived_from": _plain(merged.derived_from),
-        "controls": _plain(merged.controls),
-        "prohibitions": _plain(merged.prohibitions),
-        "duties": _plain(merged.duties),
+        "derived_from": cast("JsonValue", merged.derived_from),
+        "controls": cast("JsonValue", merged.controls),
+        "prohibitions": cast("JsonValue", merged.prohibitions),
+        "duties": cast("JsonValue", merged.duties),
         "assurance_level": merged.assurance_level,
         "required_assurance_level": merged.required_assurance_level,
-        "effective_conflicts": _plain(merged.effective_conflicts),
-        "unmapped_clauses": _plain(merged.unmapped_clauses),
-        "predicate_set": _plain(merged.predicate_set),
-        "eval_plan": plan.make(merged.predicate_set),
+        "effective_conflicts": cast("JsonValue", merged.effective_conflicts),
+        "unmapped_clauses": cast("JsonValue", merged.unmapped_clauses),
+        "predicate_set": cast("JsonValue", merged.predicate_set),
+        "eval_plan": plan.make(merged.predicate_set, parts=[each["eval_plan"] for each in (a, b)]),
         "evidence": {
             **merged.evidence,
             "policy_snapshot": merged.policy_snapshot_hash,
-            "inputs": _plain(scope),
+            "inputs": cast("JsonValue", scope),
         },
-        "evidence_requirements": _plain(merged.evidence_requirements),
+        "evidence_requirements": cast("JsonValue", merged.evidence_requirements),
     }
     if merged.data_residency is not None:
-        document["data_residency"] = _plain(merged.data_residency)
+        document["data_residency"] = cast("JsonValue", merged.data_residency)
     return tokens.seal(document)
 
 

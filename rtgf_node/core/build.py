@@ -42,13 +42,15 @@ from rtgf_node.core.manifest import (
     Inputs,
     RmtTarget,
     RrmtTarget,
+    Target,
 )
 from rtgf_node.core.policy import corridor, predicates
 from rtgf_node.core.policy.predicates import CompiledPolicy
+from rtgf_node.core.policy.side import Side
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.scenarios import Examination
 from rtgf_node.core.snapshot import Snapshot
-from rtgf_node.core.terms_build import TermsBuild, TermsTarget, place_of, read_bases, subject_of
+from rtgf_node.core.terms_build import TermsBuild, subject_of
 from rtgf_node.errors import Code, RtgfError
 
 __all__ = [
@@ -139,9 +141,10 @@ class Build:
         self._check_library()
         self._snapshots = read_snapshots(self.inputs, snapshots)
         self._lists = {each.dataset: each for each in self.inputs.datasets}
-        self._issued = read_parents(self.inputs, parents)
-        self._terms = TermsBuild(self.inputs, self._build_id, terms, read_bases(parents), self._imt)
+        self._parents = read_parents(self.inputs, parents)
+        self._terms = TermsBuild(self.inputs, self._build_id, terms, self._parents.bases, self._imt)
         self._rmts: dict[Place, tuple[Document, CompiledPolicy]] = {}
+        self._sides: dict[Place, Side] = {}
         self._targets = rmt_targets(self.inputs)
         self._issued_at = times.parse(self.inputs.issued_at)
         self._examination = Examination(datasets, at=self._issued_at)
@@ -154,13 +157,31 @@ class Build:
         part = Part({}, [])
         for number in numbers:
             target = self.inputs.targets[number]
-            if isinstance(target, RmtTarget):
-                self._add_rmt(part, number, target)
-            elif isinstance(target, ImtTarget):
-                self._add_imt(part, number, target)
-            else:
-                self._add_terms(part, number, target)
+            try:
+                if isinstance(target, RmtTarget):
+                    self._add_rmt(part, number, target)
+                elif isinstance(target, ImtTarget):
+                    self._add_imt(part, number, target)
+                elif (document := self._terms.token(target)) is not None:
+                    part.add(document)
+            except RtgfError as error:
+                self._note(part, number, target, error)
         return part
+
+    def _note(self, part: Part, number: int, target: Target, error: RtgfError) -> None:
+        """Note why a target gets no token, where that is no reason to build nothing."""
+        terms = None if isinstance(target, RmtTarget | ImtTarget) else str(subject_of(target))
+        if error.code is Code.RTGF_MAP_RULE_CONFLICT and not isinstance(
+            target, RmtTarget | RrmtTarget
+        ):
+            content = unsatisfiable(target.corridor, target.domain, error)
+            if terms is not None:
+                content["terms"] = terms
+            part.notes.append(Note(number, "unsatisfiable.json", content))
+        elif error.code is Code.RTGF_BUILD_SNAPSHOT_INVALID and terms is not None:
+            self.failures[Place(terms, target.domain), number] = error
+        else:
+            raise error
 
     def _check_library(self) -> None:
         for member, stated, computed in (
@@ -277,23 +298,13 @@ class Build:
         a, b = (self._side(place, target) for place in _ends(target))
         if a is None or b is None:
             return None
-        merged = corridor.intersect(a, b, corridor=target.corridor)
-        return assembly.imt(target, a, b, merged, inputs=self.inputs, build_id=self._build_id)
+        merged = corridor.between(a, b, corridor=target.corridor)
+        return assembly.imt(
+            target, a.token, b.token, merged, inputs=self.inputs, build_id=self._build_id
+        )
 
     def _add_imt(self, part: Part, number: int, target: ImtTarget) -> None:
-        try:
-            document = self._imt(target)
-        except RtgfError as error:
-            if error.code is not Code.RTGF_MAP_RULE_CONFLICT:
-                raise
-            part.notes.append(
-                Note(
-                    number,
-                    "unsatisfiable.json",
-                    unsatisfiable(target.corridor, target.domain, error),
-                )
-            )
-            return
+        document = self._imt(target)
         if document is None or not self._examined(_ends(target), document, number, target.corridor):
             return
         part.add(document)
@@ -305,24 +316,6 @@ class Build:
                 "effective_conflicts": document["effective_conflicts"],
             }
             part.notes.append(Note(number, "conflicts.json", content))
-
-    def _add_terms(self, part: Part, number: int, target: TermsTarget) -> None:
-        try:
-            document = self._terms.token(target)
-        except RtgfError as error:
-            if error.code is Code.RTGF_MAP_RULE_CONFLICT and not isinstance(target, RrmtTarget):
-                content = {
-                    **unsatisfiable(target.corridor, target.domain, error),
-                    "terms": str(subject_of(target)),
-                }
-                part.notes.append(Note(number, "unsatisfiable.json", content))
-            elif error.code is Code.RTGF_BUILD_SNAPSHOT_INVALID:
-                self.failures[place_of(target), number] = error
-            else:
-                raise
-        else:
-            if document is not None:
-                part.add(document)
 
     def _examined(
         self, places: Iterable[Place], document: Document, number: int, corridor: str
@@ -340,12 +333,21 @@ class Build:
                 passed = False
         return passed
 
-    def _side(self, place: Place, target: ImtTarget) -> Document | None:
+    def _side(self, place: Place, target: ImtTarget) -> Side | None:
+        """Return the RMT of one end of a corridor; None if it cannot be built."""
+        if place not in self._sides:
+            token = self._token_of(place, target)
+            if token is None:
+                return None
+            self._sides[place] = Side(token)
+        return self._sides[place]
+
+    def _token_of(self, place: Place, target: ImtTarget) -> Document | None:
         due = self._targets.get(place)
         if due is not None:
             made = self._rmt(place, due)
             return made[0] if made is not None else None
-        found = self._issued.get(place)
+        found = self._parents.rmts.get(place)
         if found is None:
             raise RtgfError(
                 Code.RTGF_INPUT_INVALID,

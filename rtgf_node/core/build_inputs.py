@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
-from rtgf_node.core import canonical_json, identifiers, snapshot, tokens
+from rtgf_node.core import identifiers, snapshot, tokens
 from rtgf_node.core.assembly import Document
-from rtgf_node.core.manifest import ImtTarget, Inputs, RmtTarget, RrmtTarget, Target
+from rtgf_node.core.manifest import ImtTarget, Inputs, RmtTarget, RrmtTarget, SnapshotInput, Target
 from rtgf_node.core.snapshot import Snapshot
+from rtgf_node.core.terms_document import TermsDocument
 from rtgf_node.errors import Code, RtgfError
+
+Entry = TypeVar("Entry", Snapshot, TermsDocument)
+Key = TypeVar("Key")
 
 
 class Place(NamedTuple):
@@ -63,77 +67,110 @@ def rmt_targets(inputs: Inputs) -> dict[Place, RmtTarget]:
     return found
 
 
-def read_snapshots(inputs: Inputs, held: Mapping[str, bytes]) -> dict[Place, Snapshot]:
-    """Return the snapshots that the inputs name, out of their bytes by id.
+def read_entries(
+    stated: Sequence[SnapshotInput],
+    held: Mapping[str, bytes],
+    read: Callable[[bytes], Entry],
+    of: Callable[[Entry], Key],
+    *,
+    member: str,
+) -> dict[Key, Entry]:
+    """Return the snapshots, or the terms, that the inputs name, by what they are of.
+
+    Args:
+      stated: how the inputs name them.
+      held: their bytes by id.
+      read: reads one and checks it.
+      of: what one is of; the inputs have one of each.
+      member: where in the inputs they are named.
 
     Raises:
       RtgfError: RTGF_BUILD_HASH_MISMATCH, RTGF_BUILD_SNAPSHOT_INVALID or RTGF_INPUT_INVALID.
     """
-    found: dict[Place, Snapshot] = {}
-    for index, stated in enumerate(inputs.snapshots):
-        place = f"/snapshots/{index}"
-        if stated.id not in held:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.id} are missing",
-                pointer=place,
-            )
+    found: dict[Key, Entry] = {}
+    for index, one in enumerate(stated):
+        pointer = f"/{member}/{index}"
+        if one.id not in held:
+            raise _missing(one.id, pointer)
         try:
-            # How old a copy may be was settled when it was taken in.
-            _, entry = snapshot.read(held[stated.id], max_ttl_sec=snapshot.ANY_TTL)
+            entry = read(held[one.id])
         except RtgfError as error:
-            raise invalid(stated.id, error) from error
-        if entry.id != stated.id or entry.policy_snapshot_hash != stated.policy_snapshot_hash:
+            raise invalid(one.id, error) from error
+        if (entry.id, entry.policy_snapshot_hash) != (one.id, one.policy_snapshot_hash):
             raise RtgfError(
                 Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the inputs name {stated.id} with {stated.policy_snapshot_hash}, the bytes are"
+                f"the inputs name {one.id} with {one.policy_snapshot_hash}, the bytes are"
                 f" {entry.id} with {entry.policy_snapshot_hash}",
-                pointer=place,
+                pointer=pointer,
             )
-        where = Place(entry.jurisdiction, entry.domain)
-        if where in found:
+        key = of(entry)
+        if key in found:
             raise RtgfError(
                 Code.RTGF_INPUT_INVALID,
-                f"two snapshots of {where.name} {where.domain}; build with the newest",
-                pointer=place,
+                f"both {found[key].id} and {entry.id} are of one thing; build with the newer",
+                pointer=pointer,
             )
-        found[where] = entry
+        found[key] = entry
     return found
 
 
-def read_parents(inputs: Inputs, held: Mapping[str, bytes]) -> dict[Place, Document]:
-    """Return the issued RMTs that the inputs name, all parents held to their digests.
+def read_snapshots(inputs: Inputs, held: Mapping[str, bytes]) -> dict[Place, Snapshot]:
+    """Return the snapshots that the inputs name; see `read_entries`."""
+    return read_entries(
+        inputs.snapshots,
+        held,
+        # How old a copy may be was settled when it was taken in.
+        lambda data: snapshot.read(data, max_ttl_sec=snapshot.ANY_TTL)[1],
+        lambda entry: Place(entry.jurisdiction, entry.domain),
+        member="snapshots",
+    )
+
+
+class Parents(NamedTuple):
+    """Issued tokens that others rest on.
+
+    Attributes:
+      rmts: by their place.
+      bases: IMTs and CORTs, by the beginning of their ids.
+    """
+
+    rmts: dict[Place, Document]
+    bases: dict[str, Document]
+
+
+def read_parents(inputs: Inputs, held: Mapping[str, bytes]) -> Parents:
+    """Return the issued tokens that the inputs name, held to their digests.
 
     Raises:
       RtgfError: RTGF_BUILD_HASH_MISMATCH, RTGF_TOKEN_SCHEMA_INVALID or RTGF_INPUT_INVALID.
     """
-    found: dict[Place, Document] = {}
+    found = Parents({}, {})
     for index, stated in enumerate(inputs.parents):
-        place = f"/parents/{index}"
+        pointer = f"/parents/{index}"
         if stated.token_id not in held:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.token_id} are missing",
-                pointer=place,
-            )
-        token = tokens.parse(held[stated.token_id])
-        document = canonical_json.parse_object(held[stated.token_id])
-        if (token.token_id, tokens.canonical_hash(document)) != (
-            stated.token_id,
-            stated.canonical_hash,
-        ):
+            raise _missing(stated.token_id, pointer)
+        token, document, computed = tokens.read(held[stated.token_id])
+        if (token.token_id, computed) != (stated.token_id, stated.canonical_hash):
             raise RtgfError(
                 Code.RTGF_BUILD_HASH_MISMATCH,
                 f"the bytes of {stated.token_id} have not the digest that the inputs name",
-                pointer=place,
-            )
-        if token.type not in {"RMT", "IMT", "CORT"}:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID, f"nothing rests on {token.token_id}", pointer=place
+                pointer=pointer,
             )
         if token.type == "RMT" and token.jurisdiction is not None:
-            found[Place(token.jurisdiction, token.domain)] = document
+            found.rmts[Place(token.jurisdiction, token.domain)] = document
+        elif token.type in {"IMT", "CORT"}:
+            found.bases[token.token_id.rpartition(":")[0]] = document
+        else:
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID, f"nothing rests on {token.token_id}", pointer=pointer
+            )
     return found
+
+
+def _missing(name: str, pointer: str) -> RtgfError:
+    return RtgfError(
+        Code.RTGF_BUILD_HASH_MISMATCH, f"the bytes of {name} are missing", pointer=pointer
+    )
 
 
 def invalid(snapshot_id: str, error: RtgfError) -> RtgfError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Final, NamedTuple, NoReturn
 
@@ -26,6 +27,12 @@ EVENT_TYPE: Final = "decision_root"
 
 GENESIS: Final = "sha256:" + "0" * 64
 """What the first entry of a chain has for the hash of the one before it."""
+
+PARTS_KEPT: Final = 4096
+"""Answers of which the text of an entry is ready, about 1 KB each: the same are given again."""
+
+TIMES_KEPT: Final = 16
+"""Seconds of which the text is ready: a batch is of one or two."""
 
 _Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -96,23 +103,17 @@ class Chain:
 
     def add(self, draft: Draft) -> Chained:
         """Give a decision its place, and return it."""
-        body = canonical_bytes(
-            {
-                "seq": self.seq + 1,
-                "at": times.to_text(draft.at),
-                "request_id": draft.request_id,
-                "client": draft.client,
-                "route": draft.route,
-                "request_digest": draft.request_digest,
-                "answer_digest": draft.answer_digest,
-                "tokens": list(draft.tokens),
-                "decision": draft.decision,
-                "valid": draft.valid,
-                "reason": draft.reason,
-                "revEpoch": draft.rev_epoch,
-                "trace_digest": draft.trace_digest,
-                "prev": self.head,
-            }
+        parts = _parts(*draft[2:])
+        body = b"%b%b%b%b%b%b%b%d%b" % (
+            parts.answer,
+            _time(draft.at),
+            parts.client,
+            self.head.encode(),
+            parts.asked,
+            canonical_bytes(draft.request_id),
+            parts.route,
+            self.seq + 1,
+            parts.tokens,
         )
         hashed = digest_bytes(body)
         self._move(hashed)
@@ -159,6 +160,47 @@ class Chain:
         self._frontier.append(merkle.leaf_hash(hashed))
         self.seq += 1
         self.head = _text(hashed)
+
+
+class _Parts(NamedTuple):
+    """The canonical text of an entry, between the members that are another in each."""
+
+    answer: bytes
+    client: bytes
+    asked: bytes
+    route: bytes
+    tokens: bytes
+
+
+@lru_cache(maxsize=PARTS_KEPT)
+def _parts(
+    client: str | None,
+    route: str,
+    request_digest: str | None,
+    answer_digest: str,
+    tokens: tuple[str, ...],
+    decision: str | None,
+    valid: bool | None,
+    reason: str | None,
+    rev_epoch: int | None,
+    trace_digest: str | None,
+) -> _Parts:
+    """Return the text around what is new in each entry; the members are in canonical order."""
+    text = canonical_bytes
+    return _Parts(
+        answer=b'{"answer_digest":%b,"at":"' % text(answer_digest),
+        client=b'","client":%b,"decision":%b,"prev":"' % (text(client), text(decision)),
+        asked=b'","reason":%b,"request_digest":%b,"request_id":'
+        % (text(reason), text(request_digest)),
+        route=b',"revEpoch":%b,"route":%b,"seq":' % (text(rev_epoch), text(route)),
+        tokens=b',"tokens":%b,"trace_digest":%b,"valid":%b}'
+        % (text(list(tokens)), text(trace_digest), text(valid)),
+    )
+
+
+@lru_cache(maxsize=TIMES_KEPT)
+def _time(at: int) -> bytes:
+    return times.to_text(at).encode()
 
 
 def read_entry(body: bytes) -> DecisionEntry:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from rtgf_node.core import canonical_json, terms_assembly, terms_document, tokens
+from rtgf_node.core import terms_assembly, terms_document
 from rtgf_node.core.assembly import Document
-from rtgf_node.core.build_inputs import Place, invalid
+from rtgf_node.core.build_inputs import invalid, read_entries
 from rtgf_node.core.manifest import CortTarget, ImtTarget, Inputs, PsrtTarget, RrmtTarget
 from rtgf_node.core.snapshot import ANY_TTL
 from rtgf_node.core.terms_document import Subject, TermsDocument
@@ -28,11 +28,6 @@ def subject_of(target: TermsTarget) -> Subject:
             return Subject("PSRT", target.corridor, target.name)
         case RrmtTarget():
             return Subject("RRMT", target.jurisdiction, target.domain)
-
-
-def place_of(target: TermsTarget) -> Place:
-    """Return the entry of the queue that a target is of."""
-    return Place(str(subject_of(target)), target.domain)
 
 
 class TermsBuild:
@@ -112,46 +107,12 @@ class TermsBuild:
 
 
 def read_terms(inputs: Inputs, held: Mapping[str, bytes]) -> dict[Subject, TermsDocument]:
-    """Return the terms that the inputs name, out of their bytes by id.
-
-    Raises:
-      RtgfError: RTGF_BUILD_HASH_MISMATCH, RTGF_BUILD_SNAPSHOT_INVALID or RTGF_INPUT_INVALID.
-    """
-    found: dict[Subject, TermsDocument] = {}
-    for index, stated in enumerate(inputs.terms):
-        place = f"/terms/{index}"
-        if stated.id not in held:
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the bytes of {stated.id} are missing",
-                pointer=place,
-            )
-        try:
-            # How old a copy may be was settled when it was taken in.
-            _, entry = terms_document.read(held[stated.id], max_ttl_sec=ANY_TTL)
-        except RtgfError as error:
-            raise invalid(stated.id, error) from error
-        if (entry.id, entry.policy_snapshot_hash) != (stated.id, stated.policy_snapshot_hash):
-            raise RtgfError(
-                Code.RTGF_BUILD_HASH_MISMATCH,
-                f"the inputs name {stated.id} with {stated.policy_snapshot_hash}, the bytes are"
-                f" {entry.id} with {entry.policy_snapshot_hash}",
-                pointer=place,
-            )
-        if entry.subject in found:
-            raise RtgfError(
-                Code.RTGF_INPUT_INVALID,
-                f"two terms documents of {entry.subject}; build with the newest",
-                pointer=place,
-            )
-        found[entry.subject] = entry
-    return found
-
-
-def read_bases(parents: Mapping[str, bytes]) -> dict[str, Document]:
-    """Return the issued IMTs and CORTs among the parents, by the beginning of their ids."""
-    found: dict[str, Document] = {}
-    for token_id, body in parents.items():
-        if tokens.parse(body).type in {"IMT", "CORT"}:
-            found[token_id.rpartition(":")[0]] = canonical_json.parse_object(body)
-    return found
+    """Return the terms that the inputs name; see `read_entries`."""
+    return read_entries(
+        inputs.terms,
+        held,
+        # How old a copy may be was settled when it was taken in.
+        lambda data: terms_document.read(data, max_ttl_sec=ANY_TTL)[1],
+        lambda entry: entry.subject,
+        member="terms",
+    )

@@ -24,6 +24,7 @@ __all__ = [
     "check",
     "check_window",
     "parse",
+    "read",
     "seal",
     "sign",
     "sign_again",
@@ -50,6 +51,18 @@ def parse(data: bytes) -> Token:
       RtgfError: RTGF_TOKEN_TYPE_UNSUPPORTED, or RTGF_TOKEN_SCHEMA_INVALID with a JSON Pointer.
     """
     return envelope.read(_document(data))
+
+
+def read(data: bytes) -> tuple[Token, dict[str, JsonValue], str]:
+    """Return the token in `data`, its document, and the digest that it should state.
+
+    Raises:
+      RtgfError: RTGF_TOKEN_TYPE_UNSUPPORTED, or RTGF_TOKEN_SCHEMA_INVALID with a JSON Pointer.
+    """
+    document, text = _read(data)
+    token = envelope.read(document)
+    hashed, _ = _payloads(document, text)
+    return token, document, digests.sha512(hashed)
 
 
 def check(

@@ -104,6 +104,10 @@ class AuditTrail:
                 ) from error
         self._ship(line)
 
+    def newest(self, kind: Kind) -> int:
+        """Return the number of the newest line, 0 before the first."""
+        return self._chains[kind].newest
+
     def page(self, kind: Kind, *, since: int, limit: int) -> list[Line]:
         """Return up to `limit` lines from the number `since` on. Reads files: call it in a thread.
 
@@ -134,6 +138,11 @@ class _Chain:
             _drop_torn_line(self._file)
             for line, raw in _read(self._file):
                 self._seq, self._head = line.seq, digests.sha256(raw)
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest line."""
+        return self._seq
 
     def append(self, entry: Entry) -> bytes:
         """Write a line and sync it. A line that could not be written whole is taken back."""

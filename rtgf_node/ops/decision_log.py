@@ -115,11 +115,14 @@ class DecisionLog:
         Raises:
           RtgfError: as `record`.
         """
-        if self._config.mode != "batched" or self.unwritten >= self._config.batch_max:
+        config = self._config
+        if config.mode != "batched" or self.unwritten >= config.batch_max:
             return self.record(draft)
-        self._refuse_if(self.fault)
+        fault = self.fault
+        if fault is not None:
+            self._refuse_if(fault)
         self._gather(draft)
-        self._figures.kept.inc()
+        self._figures.kept()
         return None
 
     async def record(self, draft: Draft) -> None:
@@ -138,7 +141,7 @@ class DecisionLog:
                 await self._record_durably(draft)
             case "batched":
                 await self._record_soon(draft)
-        self._figures.kept.inc()
+        self._figures.kept()
 
     async def take(self, drafts: Sequence[Draft]) -> None:
         """Keep decisions that another process of this node made; all of them, or none.
@@ -154,7 +157,7 @@ class DecisionLog:
             for draft in drafts:
                 await self._when_there_is_room()
                 self._gather(draft)
-        self._figures.kept.inc(len(drafts))
+        self._figures.kept(len(drafts))
 
     async def restart(self, reason: str, *, actor: str) -> str:
         """Go on with an empty file after the last entry that the log holds a root of.
@@ -280,13 +283,14 @@ class DecisionLog:
             self._kick()
 
     def _gather(self, draft: Draft) -> None:
-        self._gathering.drafts.append(draft)
-        if self.unwritten * 2 >= self._config.batch_max:
+        drafts = self._gathering.drafts
+        drafts.append(draft)
+        if self._in_flight is None and len(drafts) * 2 >= self._config.batch_max:
             self._kick()
 
     def _refuse_if(self, reason: object) -> None:
         if reason is not None:
-            self._figures.refused.inc()
+            self._figures.refused()
             raise RtgfError(
                 Code.RTGF_VERIFY_UNAVAILABLE,
                 "the decision cannot be recorded, so it is not given; the operator finds the "

@@ -1,4 +1,4 @@
-"""Ships the audit trail as RFC 5424 syslog: to the machine's own socket, or over TCP.
+"""Ships the audit trail as RFC 5424 syslog: to the machine's own socket, over TCP, or over TLS.
 
 It never holds anybody up: lines wait in a bounded buffer, and when the collector is away for long,
 the oldest are left out. The file of the trail has them all.
@@ -7,9 +7,10 @@ the oldest are left out. The file of the trail has them all.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 import trio
@@ -17,11 +18,16 @@ import trio
 from rtgf_node.config import host_and_port
 from rtgf_node.core import times
 from rtgf_node.core.clock import Clock
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.settings import AuditConfig
 
 log = structlog.get_logger(__name__)
 
 PRIORITY: Final = 13 * 8 + 6
 """Facility 13 (log audit), severity 6 (informational); RFC 5424 §6.2.1."""
+
+TLS: Final = "tls://"
+"""Before the host and port of a collector that speaks TLS (RFC 5425)."""
 
 WAITING_MAX: Final = 10_000
 """Lines for a collector that is away; about 5 MB."""
@@ -37,18 +43,31 @@ class Syslog:
     """Sends lines to a collector.
 
     Args:
-      target: the path of a datagram socket such as /dev/log, or host:port for TCP; "" for nowhere.
+      config: where it is, and for TLS, who vouches for it and what it is shown.
       host: how this node is named.
       clock: for the time of each message.
+
+    Raises:
+      RtgfError: RTGF_CONFIG_INVALID if the certificates cannot be used.
     """
 
-    def __init__(self, target: str, *, host: str, clock: Clock) -> None:
-        self._target = target
+    def __init__(self, config: AuditConfig, *, host: str, clock: Clock) -> None:
+        self._config = config
+        self._target = config.syslog
         self._host = host
         self._clock = clock
         self._waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
         self._lost = 0
         self._has_come = trio.Event()
+        if self._target.startswith(TLS):
+            try:
+                self._tls()
+            except OSError as error:  # ssl.SSLError is one
+                raise RtgfError(
+                    Code.RTGF_CONFIG_INVALID,
+                    f"audit: {config.ca_file}, {config.certificate_file} or {config.key_file} "
+                    f"cannot be used: {error.strerror or error}",
+                ) from error
 
     def ship(self, line: bytes) -> None:
         """Let a line be sent, soon."""
@@ -72,8 +91,9 @@ class Syslog:
                     await self._send_datagrams()
                 else:
                     await self._send_stream()
-            except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
-                log.error("audit_trail_not_shipped", waiting=len(self._waiting), detail=str(error))
+            except* (OSError, trio.BrokenResourceError, trio.TooSlowError) as group:
+                told = "; ".join(str(error.__cause__ or error) for error in group.exceptions)
+                log.error("audit_trail_not_shipped", waiting=len(self._waiting), detail=told)
             await trio.sleep(PAUSE_SECONDS)
 
     async def _send_datagrams(self) -> None:
@@ -86,16 +106,41 @@ class Syslog:
                 self._sent()
 
     async def _send_stream(self) -> None:
-        host, port = host_and_port(self._target)
+        stream: trio.abc.Stream
+        host, port = host_and_port(self._target.removeprefix(TLS))
         with trio.fail_after(SEND_SECONDS):
             stream = await trio.open_tcp_stream(host, port)
-        async with stream:
+        if self._target.startswith(TLS):
+            # The files are read anew each time: certificates are renewed without a restart.
+            stream = trio.SSLStream(
+                stream, self._tls(), server_hostname=host, https_compatible=True
+            )
+        async with stream, trio.open_nursery() as nursery:
+            if isinstance(stream, trio.SSLStream):
+                with trio.fail_after(SEND_SECONDS):
+                    await stream.do_handshake()
+            nursery.start_soon(_watch, stream)
             while True:
                 message = await self._next()
                 with trio.fail_after(SEND_SECONDS):
-                    # Octet counting (RFC 6587 §3.4.1).
+                    # Octet counting (RFC 6587 §3.4.1, RFC 5425 §4.3).
                     await stream.send_all(b"%d %s" % (len(message), message))
                 self._sent()
+
+    def _tls(self) -> ssl.SSLContext:
+        """Return how TLS is spoken with the collector.
+
+        Raises:
+          OSError: a file cannot be used.
+        """
+        config = self._config
+        cafile = None if config.ca_file is None else str(config.ca_file)
+        context = ssl.create_default_context(cafile=cafile)
+        # Collectors are not ours: RFC 9662 still asks for 1.2.
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if config.certificate_file is not None:
+            context.load_cert_chain(config.certificate_file, config.key_file)
+        return context
 
     async def _next(self) -> bytes:
         while not self._waiting:
@@ -108,3 +153,14 @@ class Syslog:
         if self._lost:
             log.error("audit_trail_lines_not_shipped", lines=self._lost)
             self._lost = 0
+
+
+async def _watch(stream: trio.abc.Stream) -> NoReturn:
+    """Notice that the collector is gone, or refuses our certificate, before lines are lost to it.
+
+    Raises:
+      trio.BrokenResourceError: it is.
+    """
+    while await stream.receive_some(1024):
+        pass  # it has nothing to say
+    raise trio.BrokenResourceError("the collector has ended the connection")

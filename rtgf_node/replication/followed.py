@@ -26,6 +26,11 @@ class Followed:
         return self._replicator.feed
 
     @property
+    def alone(self) -> bool:
+        """Whether this node is no member of a cluster."""
+        return self._replicator.alone
+
+    @property
     def leader(self) -> bool:
         """Whether this node may sign heads and lists now."""
         return self._replicator.leader

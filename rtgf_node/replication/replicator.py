@@ -78,6 +78,10 @@ class Replicator(Protocol):
         """What was applied, in order."""
 
     @property
+    def alone(self) -> bool:
+        """Whether this node is no member of a cluster."""
+
+    @property
     def leader(self) -> bool:
         """Whether this node may sign heads and lists now."""
 

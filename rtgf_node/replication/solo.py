@@ -67,6 +67,11 @@ class SoloReplicator:
         return self._feed
 
     @property
+    def alone(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def leader(self) -> bool:
         """True: nobody else writes."""
         return True

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -71,6 +72,9 @@ from rtgf_node.store.terms_store import TermsStore
 from rtgf_node.store.waiver_store import WaiverRow, WaiverStore
 from rtgf_node.store.webhook_store import DeliveryRow, WebhookStore
 
+Also: TypeAlias = Callable[[Sequence[Applied], LogWriter], None]
+"""What else is written in the transaction of a batch, given what its commands came to."""
+
 
 class StateMachine:
     """Applies commands to a store. The one writer: used by one thread, one call at a time."""
@@ -98,12 +102,14 @@ class StateMachine:
         """The index of the newest command."""
         return self._commands.last_index
 
-    def apply_batch(self, proposals: Sequence[Proposal]) -> list[Applied]:
+    def apply_batch(
+        self, proposals: Sequence[Proposal], also: Also = lambda _applied, _log: None
+    ) -> list[Applied]:
         """Apply `proposals` in their order and return what each came to, durably.
 
         What is written, in this order: BEGIN; of each command its events and its rows; tiles and
-        times; the commands and what they came to; COMMIT, which syncs. Readers see it after that,
-        and askers are answered after that.
+        times; the commands and what they came to; what `also` writes; COMMIT, which syncs. Readers
+        see it after that, and askers are answered after that.
 
         Raises:
           sqlite3.Error: the disk did not take it; nothing of the batch is applied, in memory or on
@@ -126,6 +132,7 @@ class StateMachine:
                     applied += map(self._apply, run)
             self._log.flush()
             self._commands.flush()
+            also(applied, self._log)
             self._conn.execute("COMMIT")
         except BaseException:
             self._undo_batch()
@@ -155,8 +162,7 @@ class StateMachine:
 
     def _append_run(self, run: Sequence[Proposal]) -> list[Applied]:
         """Apply commands that only append events: with one statement if nothing was ever there."""
-        numbers = {(proposal.client_id, proposal.seq) for proposal in run}
-        new = len(numbers) == len(run) and all(self._commands.is_new(*number) for number in numbers)
+        new = self._commands.are_new((proposal.client_id, proposal.seq) for proposal in run)
         events = [_only_events(proposal) for proposal in run]
         index = self._log.append_new(list(itertools.chain(*events))) if new else None
         if index is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -19,6 +20,11 @@ DATABASE = "decisions.db"
 MAX_PAGE = 1000
 """Entries in one answer, about 700 bytes each."""
 
+TOGETHER = 100
+"""Entries of one statement."""
+
+_INSERT = "INSERT INTO entries (seq, request_id, body, hash) VALUES (?, ?, ?, ?)"
+_INSERT_TOGETHER = _INSERT + ", (?, ?, ?, ?)" * (TOGETHER - 1)
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -73,19 +79,27 @@ class DecisionStore:
         Raises:
           sqlite3.Error: the disk did not take them: none of them is in the chain.
         """
-        chain = self._chain.copy()
+        grown = self._chain.copy()
         if self._in_doubt:
             # A commit that failed may have taken effect all the same.
-            for row in self._after(chain.seq):
-                chain.take(*row)
-        entries = [chain.add(draft) for draft in drafts]
+            for row in self._after(grown.seq):
+                grown.take(*row)
+        entries = [grown.add(draft) for draft in drafts]
         self._in_doubt = True
         with self._transaction():
-            self._conn.executemany(
-                "INSERT INTO entries (seq, request_id, body, hash) VALUES (?, ?, ?, ?)", entries
-            )
-        self._chain, self._in_doubt = chain, False
+            self._insert(entries)
+        self._chain, self._in_doubt = grown, False
         return entries
+
+    def _insert(self, entries: Sequence[Chained]) -> None:
+        # A statement gives the interpreter away and must get it back, from a thread that answers:
+        # so a hundred entries are one statement.
+        left = len(entries) % TOGETHER
+        whole = len(entries) - left
+        for first in range(0, whole, TOGETHER):
+            values = chain.from_iterable(entries[first : first + TOGETHER])
+            self._conn.execute(_INSERT_TOGETHER, tuple(values))
+        self._conn.executemany(_INSERT, entries[whole:])
 
     def probe(self) -> None:
         """Write a page that says nothing.

@@ -150,6 +150,14 @@ class LogWriter:
         """Forget the running command's leaves."""
         self._staged.clear()
 
+    def root_at(self, size: int) -> bytes:
+        """Return the root of the first `size` leaves.
+
+        Raises:
+          RtgfError: RTGF_TXP_PROOF_NOT_FOUND if there are fewer.
+        """
+        return TreeView(self._edge.size, self._edge.rows, self._tiles).root_at(size)
+
     def record_head(self, document: bytes, tree_size: int, root: bytes) -> None:
         """Keep a signed head; the newest signature for a size replaces the older one.
 
@@ -169,8 +177,7 @@ class LogWriter:
                 f"a head of {tree_size} entries does not follow one of {newest} in a log of "
                 f"{self._edge.size}; sign the current tree",
             )
-        view = TreeView(self._edge.size, self._edge.rows, self._tiles)
-        if view.root_at(tree_size) != root:
+        if self.root_at(tree_size) != root:
             raise RtgfError(
                 Code.RTGF_TXP_GOSSIP_INCONSISTENT,
                 f"the tree of {tree_size} entries has another root than the head says; two "

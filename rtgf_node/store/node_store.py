@@ -13,6 +13,7 @@ from rtgf_node.store.approval_store import ApprovalStore
 from rtgf_node.store.database import FolderLock, connect_reader, connect_writer, snapshot
 from rtgf_node.store.decision_root_store import DecisionRootStore
 from rtgf_node.store.gossip_store import GossipStore
+from rtgf_node.store.index_files import IndexFiles
 from rtgf_node.store.intake_store import IntakeStore
 from rtgf_node.store.key_manifest_store import KeyManifestStore
 from rtgf_node.store.log_store import LogStore
@@ -29,6 +30,7 @@ from rtgf_node.whole_file import sync_folder
 
 DATABASE = "node.db"
 OBJECTS = "objects"
+INDEXES = "indexes"
 LOCK = "lock"
 
 
@@ -46,6 +48,7 @@ class Store:
       log, registry, intake, revocation, keys, decision_roots, waivers, approvals, webhooks,
         witness, gossip, staging: what is committed, for that reading thread.
       objects: large bytes by their digest; safe from any thread.
+      indexes: name indexes of lists, made of what is in `objects`; safe from any thread.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class Store:
     webhooks: WebhookStore
     approvals: ApprovalStore
     objects: ObjectStore
+    indexes: IndexFiles
 
     def close(self) -> None:
         """Close both connections and give the folder back; a second call does nothing."""
@@ -203,4 +207,5 @@ def _bundle(
         webhooks=WebhookStore(reader),
         approvals=ApprovalStore(reader),
         objects=ObjectStore(data_dir / OBJECTS),
+        indexes=IndexFiles(data_dir / INDEXES),
     )

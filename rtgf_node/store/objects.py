@@ -51,6 +51,18 @@ class ObjectStore:
         sync_folder(path.parent)
         return digest
 
+    def take(self, file: Path, digest: str) -> None:
+        """Move a file in, whose bytes were checked against `digest` and are durable.
+
+        It lies on the same file system as the store; afterwards it is only here.
+        """
+        path = self._path(digest)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_folder(self._folder)
+        file.rename(path)
+        sync_folder(path.parent)
+
     def get(self, digest: str) -> bytes:
         """Return the bytes of `digest`.
 
@@ -72,6 +84,15 @@ class ObjectStore:
     def has(self, digest: str) -> bool:
         """Say whether the object is here; its bytes are not read."""
         return self._path(digest).is_file()
+
+    def is_durable(self, digest: str) -> bool:
+        """Say whether the object is here, and will be after a crash; its bytes are not read."""
+        path = self._path(digest)
+        if not path.is_file():
+            return False
+        # Whoever stores it at this moment may have renamed it and not yet synced its folder.
+        sync_folder(path.parent)
+        return True
 
     def check(self, digest: str) -> None:
         """Read the object piece by piece and compare it with its digest.

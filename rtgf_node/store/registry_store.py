@@ -74,6 +74,15 @@ class CatalogueRow(msgspec.Struct, frozen=True):
     issued_at: int
 
 
+class NewestRow(msgspec.Struct, frozen=True):
+    """The newest token of a place and name: its window, and its status now."""
+
+    place: str
+    nbf: int
+    exp: int
+    status: str
+
+
 class BuildRow(msgspec.Struct, frozen=True):
     """A build and how it ended; `leaf_index` is the entry of a published one."""
 
@@ -211,6 +220,17 @@ class RegistryStore:
             },
         )
         return [CatalogueRow(*row) for row in rows]
+
+    def newest_of_each(self, token_type: str) -> Iterator[NewestRow]:
+        """Yield the newest token of each place and name, with what its status is now."""
+        rows = self._conn.execute(
+            "SELECT place, nbf, exp, coalesce((SELECT status FROM revocations r "
+            "WHERE r.token_id = tokens.token_id ORDER BY rev_epoch DESC LIMIT 1), 'valid') "
+            "FROM tokens WHERE leaf_index IN (SELECT max(leaf_index) FROM tokens "
+            "WHERE type = ? GROUP BY place, name) ORDER BY place",
+            (token_type,),
+        )
+        return (NewestRow(*row) for row in rows)
 
     def of_build(self, build_id: str) -> list[Issued]:
         """Return the tokens of a build in the order in which the log issued them."""

@@ -85,6 +85,15 @@ class RevocationStore:
         )
         return [RevocationRow(*row) for row in rows]
 
+    def before(self, rev_epoch: int, limit: int) -> list[RevocationRow]:
+        """Return up to `limit` changes before `rev_epoch`, the newest first."""
+        rows = self._conn.execute(
+            f"SELECT {_COLUMNS} FROM revocations WHERE rev_epoch < ? "  # noqa: S608  constant text
+            "ORDER BY rev_epoch DESC LIMIT ?",
+            (rev_epoch, max(0, min(limit, MAX_ROWS))),
+        )
+        return [RevocationRow(*row) for row in rows]
+
     def all_since(self, rev_epoch: int) -> Iterator[RevocationRow]:
         """Yield every change after `rev_epoch`, in order."""
         while rows := self.since(rev_epoch):

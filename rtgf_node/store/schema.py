@@ -410,6 +410,36 @@ def m0013_staged_tokens(db: Database) -> None:
     )
 
 
+@migrations()
+def m0014_raft(db: Database) -> None:
+    """A member's own Raft log and vote, each with a checksum; and who the members are."""
+    for statement in (
+        """CREATE TABLE raft_log (
+             idx INTEGER PRIMARY KEY,
+             term INTEGER NOT NULL,
+             kind INTEGER NOT NULL,
+             data BLOB NOT NULL,
+             crc INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE raft_state (
+             id INTEGER PRIMARY KEY CHECK (id = 1),
+             raft_id INTEGER NOT NULL,
+             hard_state BLOB NOT NULL,
+             conf_state BLOB NOT NULL,
+             compacted INTEGER NOT NULL,
+             compacted_term INTEGER NOT NULL,
+             delivered INTEGER NOT NULL,
+             applied INTEGER NOT NULL,
+             crc INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE raft_members (
+             raft_id INTEGER PRIMARY KEY,
+             name TEXT NOT NULL,
+             address TEXT NOT NULL,
+             role TEXT NOT NULL,
+             changed_at INTEGER NOT NULL) STRICT""",
+    ):
+        db.execute(statement)
+
+
 KNOWN = (
     "m0001_log",
     "m0002_intake",
@@ -424,6 +454,7 @@ KNOWN = (
     "m0011_terms",
     "m0012_approvals",
     "m0013_staged_tokens",
+    "m0014_raft",
 )
 
 

@@ -10,7 +10,7 @@ import trio
 
 from rtgf_node import telemetry
 from rtgf_node.actors import compiler
-from rtgf_node.actors.build_planner import Work
+from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.issuing import Issuing
 from rtgf_node.actors.mailbox import Mailbox

@@ -28,6 +28,7 @@ def actor_of(ours: Ours, world: Simulator, log: OtherLog, *, halt: bool = True) 
         peers=[PeerLink("south", world.url(""), note.parse_key(log.key), egress, halt)],
         origin=ORIGIN,
         keys=lambda: [KEY],
+        leads=lambda: True,
         every_seconds=0.02,
         clock=FixedClock(),
         figures=ours.metrics.neighbours,

@@ -23,6 +23,7 @@ class World:
         self.asked = 0
         self.go_on = trio.Event()
         self.desk = Mock()
+        self.desk.limits.told.return_value = {}
         self.desk.access.named.return_value = Caller(None, "10.0.0.1", frozenset())
         self.desk.clock.now.side_effect = lambda: self.now
         self.desk.config.http.request_timeout_seconds = 5.0

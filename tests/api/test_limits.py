@@ -16,7 +16,7 @@ from rtgf_node.settings import LimitsConfig
 
 def test_a_burst_and_then_too_many_requests():
     """RTGF-CT-44: beyond the limit the answer is 429 with the seconds to wait."""
-    buckets = TokenBuckets(per_second=0.5, burst=3, max_clients=10)
+    buckets = TokenBuckets("reads", per_second=0.5, burst=3, max_clients=10)
     for _ in range(3):
         buckets.take("a", now=100.0)
     with pytest.raises(RateLimitedError) as caught:
@@ -28,13 +28,13 @@ def test_a_burst_and_then_too_many_requests():
 
 
 def test_clients_do_not_share_a_bucket():
-    buckets = TokenBuckets(per_second=1, burst=1, max_clients=10)
+    buckets = TokenBuckets("reads", per_second=1, burst=1, max_clients=10)
     buckets.take("a", now=0)
     buckets.take("b", now=0)
 
 
 def test_a_request_larger_than_the_bucket_leaves_a_debt():
-    buckets = TokenBuckets(per_second=10, burst=10, max_clients=10)
+    buckets = TokenBuckets("reads", per_second=10, burst=10, max_clients=10)
     buckets.take("a", now=0, cost=100)
     with pytest.raises(RateLimitedError) as caught:
         buckets.take("a", now=1)
@@ -50,7 +50,7 @@ def test_a_request_larger_than_the_bucket_leaves_a_debt():
 def test_nobody_gets_more_than_the_burst_and_the_rate(
     asks: list[tuple[float, str]], rate: float, burst: int
 ):
-    buckets = TokenBuckets(per_second=rate, burst=burst, max_clients=10)
+    buckets = TokenBuckets("reads", per_second=rate, burst=burst, max_clients=10)
     now = 0.0
     served = dict.fromkeys("abc", 0)
     for pause, client in asks:
@@ -60,7 +60,7 @@ def test_nobody_gets_more_than_the_burst_and_the_rate(
         except RateLimitedError as error:
             # Whoever waits as told is served.
             late = now + error.retry_after_seconds
-            probe = TokenBuckets(per_second=rate, burst=burst, max_clients=10)
+            probe = TokenBuckets("reads", per_second=rate, burst=burst, max_clients=10)
             probe._buckets.update(buckets._buckets)
             probe.take(client, now=late + 1e-6)
         else:
@@ -70,7 +70,7 @@ def test_nobody_gets_more_than_the_burst_and_the_rate(
 
 @given(st.lists(st.integers(0, 1000), max_size=200))
 def test_memory_is_bounded(clients: list[int]):
-    buckets = TokenBuckets(per_second=1, burst=1, max_clients=5)
+    buckets = TokenBuckets("reads", per_second=1, burst=1, max_clients=5)
     for client in clients:
         with contextlib.suppress(RateLimitedError):
             buckets.take(str(client), now=0)
@@ -78,7 +78,7 @@ def test_memory_is_bounded(clients: list[int]):
 
 
 def test_a_clock_that_stands_still_or_goes_back_gives_nothing():
-    buckets = TokenBuckets(per_second=1, burst=1, max_clients=5)
+    buckets = TokenBuckets("reads", per_second=1, burst=1, max_clients=5)
     buckets.take("a", now=100)
     with pytest.raises(RateLimitedError):
         buckets.take("a", now=50)
@@ -125,3 +125,42 @@ def test_what_an_admitted_request_turned_out_to_cost_is_owed():
     limits.admit(other, at=1.0, route="verify")
     limits.admit(caller, at=1.0, route="reads")
     limits.admit(caller, at=9.0, route="verify")
+
+
+def test_a_client_is_told_what_it_has_left():
+    limits = RateLimits(LimitsConfig(partner_per_second=10.0, partner_burst=25))
+    caller = Caller("urn:a", "192.0.2.1", frozenset())
+
+    def told(path: str) -> tuple[str, str]:
+        said = limits.told(path, caller.identity, caller.address)
+        return said["RateLimit-Policy"], said["RateLimit"]
+
+    assert told("/catalog") == ('"reads";q=25;w=3', '"reads";r=25;t=0')
+    for _ in range(6):
+        limits.admit(caller, at=0.0, route="verify")
+    assert told("/verify") == ('"verify";q=25;w=3', '"verify";r=19;t=1')
+    limits.owe(caller, at=0.0, cost=100, route="verify")
+    assert told("/evaluate") == ('"verify";q=25;w=3', '"verify";r=0;t=11')
+    assert told("/admin/status")[1].startswith('"admin";r=')
+
+
+def test_what_another_process_let_in_counts():
+    """Two processes have one limit: what one lets in, the other is told of, and the first once."""
+    config = LimitsConfig(verify_partner_per_second=1.0, verify_partner_burst=10)
+    one, other = (RateLimits(config, is_shared=True) for _ in range(2))
+    named, stranger = (Caller(name, "2001:db8::1", frozenset()) for name in ("urn:a", None))
+    for _ in range(6):
+        one.admit(named, at=0.0, route="verify")
+    one.owe(named, at=0.0, cost=3, route="verify")
+    one.admit(stranger, at=0.0)
+    spent = one.spent()
+    assert sorted(spent) == [("reads", False, "2001:db8::/64", 1), ("verify", True, "urn:a", 9)]
+    assert one.spent() == []
+    other.owe_all(spent, at=0.0)
+    # What came from elsewhere is not told on.
+    assert other.spent() == []
+    other.admit(named, at=0.0, route="verify")
+    with pytest.raises(RateLimitedError):
+        other.admit(named, at=0.0, route="verify")
+    # A try that is refused costs nobody anything.
+    assert other.spent() == [("verify", True, "urn:a", 1)]

@@ -222,6 +222,34 @@ async def test_older_tls_is_refused(world):
         assert (await get(world, bound, "/who")).status_code == 200
 
 
+CLOSING = "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        CLOSING,
+        CLOSING.replace("/who", "/large"),
+        CLOSING.replace("close", "keep-alive"),  # until it was silent for too long
+        "GET /who HTTP/1.1\r\n\r\n",  # no Host: refused
+        "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf",
+        "GET /who HTTP/1.1\r\nHost: x\r\nX-Half: ",
+        "",
+    ],
+)
+async def test_tls_is_ended_before_the_connection_is(world, said):
+    """RFC 8446 §6.1: whoever reads to the end can tell that it is the end, and no cut."""
+    context = world.context()
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    async with serving(world, keep_alive_seconds=0.3) as bound:
+        stream = await trio.open_ssl_over_tcp_stream("127.0.0.1", bound.port, ssl_context=context)
+        await stream.send_all(said.encode())
+        # An end that was not said raises BrokenResourceError.
+        while await stream.receive_some(1 << 20):
+            pass
+        await trio.aclose_forcefully(stream)
+
+
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [

@@ -31,6 +31,7 @@ def app() -> Any:
     desk.config.http.send_timeout_seconds = desk.config.http.request_timeout_seconds = 1.0
     desk.config.http.max_body_bytes = desk.config.http.max_admin_body_bytes = 1 << 20
     desk.config.decisions.mode = "off"
+    desk.limits.told.return_value = {}
     desk.config.node.public_url = "https://node.example"
     return build_app(desk)
 

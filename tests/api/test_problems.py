@@ -58,8 +58,8 @@ def test_a_place_and_inner_failures_are_listed():
 
 
 def test_a_rate_limit_says_when_to_come_back():
-    document, headers = render(RateLimitedError(7))
-    assert (document["status"], headers["Retry-After"]) == (429, "7")
+    document, headers = render(RateLimitedError(7, {"RateLimit": "x"}))
+    assert (document["status"], headers["Retry-After"], headers["RateLimit"]) == (429, "7", "x")
     assert document["code"] == "RTGF_VERIFY_RATE_LIMIT"
 
 

@@ -42,6 +42,9 @@ keep_alive_seconds = 300.0
 """
 CONNECTIONS = 32
 BATCH = 100
+PAUSE_MS = 5
+"""What a connection waits before it asks, where the load is limited."""
+
 IDLE = 1000
 """Connections, fifty from an address."""
 
@@ -156,6 +159,7 @@ def _rows(folder: Path, node: TestNode, at: Ports, rounds: int) -> Iterator[Row]
             f"{named}: {_said(found[against])}",
             _times(found[against], found[label]),
         )
+    yield _at_half_load(folder, contenders["verify"], asked, found["verify"])
     batches = statistics.median(one.per_cpu_second for one in found["batch"]) * BATCH
     single = statistics.median(one.per_cpu_second for one in found["verify"])
     yield Row(
@@ -172,6 +176,26 @@ def _rows(folder: Path, node: TestNode, at: Ports, rounds: int) -> Iterator[Row]
         1 / uncached / bare,
     )
     yield _idle(node, at.node)
+
+
+def _at_half_load(folder: Path, served: Served, asked: Any, full: list[Slice]) -> Row:
+    """Measure how long answers take at half the load that the node can bear.
+
+    Each connection of wrk pauses before it asks, so as many are used as make half the rate.
+    """
+    most = statistics.median(one.answers / one.seconds for one in full)
+    script = _script(folder, asked)
+    script.write_text(f"{script.read_text()}\nfunction delay() return {PAUSE_MS} end")
+    connections = max(1, round(most / 2 * PAUSE_MS / 1000))
+    half = [_ask(served._replace(script=script), connections) for _ in full]
+    rates = statistics.median(one.answers / one.seconds for one in half)
+    p99 = statistics.median(one.p99_ms for one in half)
+    return Row(
+        "p99 of warm `/verify` at half load, plain HTTP",
+        f"{p99:.2f} ms at {rates:,.0f}/s",
+        f"full load: {most:,.0f}/s",
+        None,
+    )
 
 
 def _bare_verify(message: bytes) -> float:
@@ -262,7 +286,7 @@ def _written(folder: Path, lines: list[str]) -> Path:
     return path
 
 
-def _ask(served: Served) -> Slice:
+def _ask(served: Served, connections: int = CONNECTIONS) -> Slice:
     before = _cpu_seconds(served.pid)
     core = max(os.sched_getaffinity(0))
     said = subprocess.run(
@@ -272,7 +296,7 @@ def _ask(served: Served) -> Slice:
             str(core),
             "wrk",
             "-t1",
-            f"-c{CONNECTIONS}",
+            f"-c{connections}",
             "-d1",
             "--latency",
             "-s",

@@ -13,14 +13,12 @@ from pathlib import Path
 
 import trio
 
-from rtgf_node import config, telemetry
+from rtgf_node import cluster, config, telemetry
 from rtgf_node.api import listeners
 from rtgf_node.api.app import build_app, hot_routes
 from rtgf_node.api.front import Front
 from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.node import Node
-from rtgf_node.replication.solo import SoloReplicator
-from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
 
@@ -31,12 +29,14 @@ async def main(folder: Path) -> None:
     passphrase = settings.keys.passphrase_file.read_bytes().strip()
     provider = FileKeyProvider.open(settings.keys.folder, passphrase)
     with open_store(settings.node.data_dir) as store:
-        async with SoloReplicator(StateMachine(store)) as replicator:
-            node = Node(settings, SystemClock(), store, replicator, provider)
+        async with cluster.place(settings, store, check_head=lambda _: None) as place:
+            node = Node(settings, SystemClock(), store, place, provider)
             desk = node._desk
-            hot = Front(desk, hot_routes(desk), replicator.feed)
+            hot = Front(desk, hot_routes(desk), place.replicator.feed)
             async with trio.open_nursery() as nursery:
-                await nursery.start(lambda task_status: node.run(task_status=task_status))
+                running = trio.Event()
+                nursery.start_soon(node.run, lambda _: running.set())
+                await running.wait()
                 plain = partial(
                     listeners.serve,
                     build_app(desk),

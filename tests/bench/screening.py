@@ -102,6 +102,11 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
     began = time.perf_counter()
     ListsIndex(indexes | {small: NameIndex.build(lists[small])})
     replaced = time.perf_counter() - began
+    packed = [NameIndex.packed(each) for each in lists.values()] + [ListsIndex.packed(indexes)]
+    began = time.perf_counter()
+    opened = {name: NameIndex(data) for name, data in zip(lists, packed, strict=False)}
+    ListsIndex(opened, packed[-1])
+    again = time.perf_counter() - began
     parties = sum(each.size for each in indexes.values())
     names = sum(each.name_count for each in indexes.values())
     yield Row(
@@ -116,15 +121,27 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
         f"all anew: {text(built)}",
         replaced / built,
     )
+    yield Row(
+        f"the same index from its files of {sum(map(len, packed)) / 2**20:.0f} MiB",
+        text(again),
+        f"all anew: {text(built)}",
+        again / built,
+    )
     yield from _one_name(what, lists, index, quick=quick)
-    asked = labelled_names.questions(lists)
+    for seed in (labelled_names.SEED, *labelled_names.HELD_OUT):
+        yield from _how_often_right(lists, seed)
+
+
+def _how_often_right(lists: Mapping[str, list[Record]], seed: int) -> Iterator[Row]:
+    asked = labelled_names.questions(lists, seed=seed)
     held = labelled_names.withheld(lists, asked)
     without = ListsIndex({name: NameIndex.build(each) for name, each in held.items()})
+    kind = "tuned with" if seed == labelled_names.SEED else f"held out, {seed}"
     for threshold in (THRESHOLD, STRICT):
         figures = labelled_names.measured(asked, without, threshold=threshold)
         yield Row(
             f"screening at {threshold}: {figures.positives} variants of listed names, "
-            f"{figures.negatives} other names",
+            f"{figures.negatives} other names ({kind})",
             f"recall {figures.recall:.3f}, precision {figures.precision:.3f}",
             "",
             None,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtgf_node.core import checkpoint, decision, digests, event, merkle, tree_head
+from rtgf_node.core import checkpoint, decision, digests, event, merkle, times, tree_head
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.decision import Chain, Draft
 from rtgf_node.core.keys import SeedSigner
@@ -200,3 +200,58 @@ def test_a_chain_takes_up_only_what_follows():
         assert refused.value.code is Code.RTGF_TXP_STORE_DAMAGED
     chain.take(second.seq, second.body, second.hash)
     assert (chain.seq, chain.open_count) == (2, 2)
+
+
+TEXT = st.text(max_size=20)
+
+
+@given(
+    client=st.none() | TEXT,
+    route=TEXT,
+    request_id=TEXT,
+    tokens=st.lists(TEXT, max_size=3).map(tuple),
+    said=st.tuples(st.none() | TEXT, st.none() | st.booleans(), st.none() | TEXT),
+    rev_epoch=st.none() | st.integers(0, 2**53 - 1),
+    at=st.integers(0, 4_000_000_000),
+)
+def test_an_entry_is_the_canonical_text_of_its_members(
+    client, route, request_id, tokens, said, rev_epoch, at
+):
+    outcome, valid, reason = said
+    chain = Chain(41, DIGEST)
+    for _ in range(2):
+        before, seq = chain.head, chain.seq
+        made = chain.add(
+            Draft(
+                at=at,
+                request_id=request_id,
+                client=client,
+                route=route,
+                request_digest=None,
+                answer_digest=DIGEST,
+                tokens=tokens,
+                decision=outcome,
+                valid=valid,
+                reason=reason,
+                rev_epoch=rev_epoch,
+                trace_digest=DIGEST,
+            )
+        )
+        assert made.body == canonical_bytes(
+            {
+                "seq": seq + 1,
+                "at": times.to_text(at),
+                "request_id": request_id,
+                "client": client,
+                "route": route,
+                "request_digest": None,
+                "answer_digest": DIGEST,
+                "tokens": list(tokens),
+                "decision": outcome,
+                "valid": valid,
+                "reason": reason,
+                "revEpoch": rev_epoch,
+                "trace_digest": DIGEST,
+                "prev": before,
+            }
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rtgf_node import pki
-from rtgf_node.api import admin, approvals, audit_trail, builds, keys
+from rtgf_node.api import admin, approvals, audit_trail, builds, keys, overview
 from rtgf_node.cli.node_settings import ROLES
 
 PRIVILEGED = {
@@ -19,6 +19,11 @@ PRIVILEGED = {
     ("POST", "/admin/terms"): {"regulator"},
     ("POST", "/admin/datasets/un-sc"): {"regulator"},
     ("POST", "/admin/datasets/un-sc/release"): {"operator"},
+    ("GET", "/admin/cluster"): {"operator", "approver", "auditor"},
+    ("POST", "/admin/cluster/members"): {"operator"},
+    ("POST", "/admin/cluster/members/un-sc/promote"): {"operator"},
+    ("POST", "/admin/cluster/members/un-sc/remove"): {"operator"},
+    ("POST", "/admin/cluster/leader"): {"operator"},
     ("POST", "/admin/fetch"): {"operator"},
     ("POST", "/admin/fetch/un-sc"): {"operator"},
     ("POST", "/admin/compile"): {"operator", "approver"},
@@ -35,6 +40,9 @@ PRIVILEGED = {
     ("POST", "/admin/approvals/none"): {"approver"},
     ("GET", "/admin/audit-trail"): {"operator", "auditor"},
     ("GET", "/admin/status"): {"operator", "approver", "auditor"},
+    ("GET", "/admin/overview"): {"operator", "approver", "auditor"},
+    ("GET", "/admin/corridors"): {"operator", "approver", "auditor"},
+    ("GET", "/admin/revocations"): {"operator", "approver", "auditor"},
     ("GET", "/admin/keys"): {"operator", "approver", "auditor"},
     ("POST", "/admin/keys/rotate"): {"operator"},
     ("POST", "/admin/keys/none/revoke"): {"operator"},
@@ -66,7 +74,8 @@ def test_with_a_certificate_of_each_role(published, method, path, role):
 def test_every_privileged_route_is_in_this_table(published):
     """A route that is added without its roles shows here."""
     source = "".join(
-        Path(module.__file__).read_text() for module in (admin, approvals, audit_trail, builds)
+        Path(module.__file__).read_text()
+        for module in (admin, approvals, audit_trail, builds, overview)
     )
     keys_source = Path(keys.__file__).read_text()
     source += keys_source.replace('.post("/', '.post("/keys/')

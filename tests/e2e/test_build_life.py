@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,27 +234,56 @@ def test_a_cancelled_build_publishes_nothing_and_the_next_one_runs(crowded, tmp_
         assert build.issued == [rmt("EU")]
 
 
-def test_a_build_that_a_kill_ended_is_on_record_and_made_again(crowded, tmp_path):
-    """RTGF-CT-80: nothing of it is half published; the next start asks for the same once more."""
-    node = crowded[0].copy(tmp_path / "node", settings=crowded[1])
+def killed(node: TestNode) -> tuple[str, int]:
+    """Kill a node in the middle of a build; return the build's id, and the size of the log."""
     with Victim(node.toml, node.folder / "node.log") as victim, node.client() as client:
         victim.wait_ready(client)
         size = tree_size(node)
         build_id = begun(node)
         victim.kill()
     assert (node.folder / "data/building").exists()
+    return build_id, size
+
+
+def ended(node: TestNode, build_id: str) -> dict[str, Any]:
+    """Wait for the end of a build."""
+    while True:
+        build = node.ask("GET", f"/admin/builds/{build_id}", role="operator").json()
+        if build["state"] != "running":
+            return build
+        time.sleep(0.05)
+
+
+def test_a_build_that_a_kill_ended_goes_on_where_it_was(crowded, tmp_path):
+    """RTGF-CT-80: nothing of it is half published; what was finished is not made again."""
+    node = crowded[0].copy(tmp_path / "node", settings=crowded[1])
+    build_id, size = killed(node)
+    with node.running():
+        build = ended(node, build_id)
+        assert (build["state"], build["code"]) == ("published", None)
+        (resumed,) = [one["detail"] for one in build["stages"] if one["stage"] == "resume"]
+        done, _, total = resumed.split()[:3]
+        assert 1 < int(done) < int(total) == len(MANY_PLACES) ** 2
+        listed = node.ask("GET", "/admin/builds", role="operator").json()
+        assert [one["build_id"] for one in listed] == [build_id]
+        assert len(served(node)) == len(MANY_PLACES) ** 2
+        assert tree_size(node) == size + 1 + len(MANY_PLACES) ** 2
+        assert os.listdir(node.folder / "data").count("building") == 0
+
+
+def test_a_build_whose_files_a_crash_took_is_on_record_and_made_again(crowded, tmp_path):
+    """The next start asks for the same once more, from what is in force then."""
+    node = crowded[0].copy(tmp_path / "node", settings=crowded[1])
+    build_id, _ = killed(node)
+    shutil.rmtree(node.folder / "data/building")
+    time.sleep(1.1)  # another second is another build
     with node.running():
         first = node.ask("GET", f"/admin/builds/{build_id}", role="operator").json()
         assert (first["state"], first["code"]) == ("failed", "RTGF_ACTOR_CRASHED")
         (again,) = [
-            one
+            one["build_id"]
             for one in node.ask("GET", "/admin/builds", role="operator").json()
             if one["build_id"] != build_id
         ]
-        path = f"/admin/builds/{again['build_id']}"
-        while node.ask("GET", path, role="operator").json()["state"] == "running":
-            time.sleep(0.05)
-        assert node.ask("GET", path, role="operator").json()["state"] == "published"
+        assert ended(node, again)["state"] == "published"
         assert len(served(node)) == len(MANY_PLACES) ** 2
-        assert tree_size(node) == size + 1 + len(MANY_PLACES) ** 2
-        assert os.listdir(node.folder / "data").count("building") == 0

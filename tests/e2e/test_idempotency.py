@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
-from tests.nodes import Reply, TestNode
+from tests.nodes import RATES, Reply, TestNode
+from tests.processes import main_process
 
 RMT = "RMT:SG:payments_aml:2026-10.1"
 QUESTION = {"tokens": {"rmt": RMT, "imt": "IMT:EU-SG:payments_aml:2026-10.1"}}
@@ -94,3 +98,30 @@ def test_a_privileged_request_is_done_once(own):
     again = ask(own, "r-3", revocation("IMT:EU-XX:none:1.1"), "/admin/revoke", role="operator")
     assert refused.status >= 400
     assert again.body == refused.body
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_node_still_knows_what_it_answered(make_node, workers):
+    node = make_node(
+        running=False, published=True, settings=f"{RATES}[workers]\ncount = {workers}\n"
+    )
+    order = revocation("IMT:EU-KR:payments_aml:2026-10.1")
+    with node.running():
+        verdict = ask(node, "v")
+        refused = ask(node, "n", {"tokens": {}})
+        done = ask(node, "r", order, "/admin/revoke", role="operator")
+        assert (verdict.status, refused.status, done.status) == (200, 400, 200)
+        os.kill(main_process(node), signal.SIGKILL)
+    with node.running():
+        for key, body, path, role, first in (
+            ("v", QUESTION, "/verify", None, verdict),
+            ("n", {"tokens": {}}, "/verify", None, refused),
+            ("r", order, "/admin/revoke", "operator", done),
+        ):
+            again = ask(node, key, body, path, role=role)
+            assert (again.status, again.body) == (first.status, first.body)
+            assert again.headers["idempotency-replayed"] == "true"
+        ask(node, "v", OTHER).problem(422, "RTGF_IDEMPOTENCY_MISMATCH")
+        # The key is the client's own.
+        assert "idempotency-replayed" not in ask(node, "v", OTHER, role="partner").headers
+        ask(node, "r", order, "/admin/revoke", role="partner").problem(403, "RTGF_FORBIDDEN")

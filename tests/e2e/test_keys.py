@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from rtgf_node import key_change, key_files
-from rtgf_node.core import base64url, jose
+from rtgf_node.core import base64url, jose, times
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.key_provider import FileKeyProvider
@@ -152,6 +152,47 @@ def test_a_rotation_overlaps_and_then_the_old_keys_end(make_node):
         assert retired["actor"] == "urn:rtgf:operator:first"
         assert retired["payload"]["reason"] == "it is time"
         assert "rtgf_key_rotation_events_total 1.0" in node.metrics()
+
+    serve_inside(node, body, clock=clock)
+
+
+def test_a_week_before_keys_expire_the_node_says_so(make_node):
+    """In the readiness, in `rtgf status`, and as a figure to alert on."""
+    node = make_node(running=False, published=True, settings=QUIET)
+    clock = ShiftedClock()
+
+    def said() -> tuple[bool, str]:
+        checks = node.ask("GET", "/readyz").json()["checks"]
+        (found,) = [one for one in checks if one["name"] == "keys"]
+        return found["ok"], found["detail"]
+
+    def shown(purpose: str) -> float:
+        name = f'rtgf_key_expires_timestamp_seconds{{purpose="{purpose}"}} '
+        (line,) = [one for one in node.metrics().splitlines() if one.startswith(name)]
+        return float(line.removeprefix(name))
+
+    def body() -> None:
+        published = node.keys()
+        ends = {key.use: key.expires_at for key in published}
+        first = min(ends[purpose] for purpose in key_change.ROTATED)
+        due = first - 7 * DAY
+        assert said() == (True, f"to be rotated by {times.to_text(due)}")
+        assert {purpose: shown(purpose) for purpose in key_change.ROTATED} == {
+            purpose: ends[purpose] for purpose in key_change.ROTATED
+        }
+        clock.ahead = due + 60 - int(time.time())
+        ok, detail = said()
+        assert not ok
+        assert detail.startswith("rotate them: the ")
+        assert detail.endswith(f" expires at {times.to_text(first)}")
+        status = node.cli("status")
+        assert "NOT OK" in status.stdout
+        assert detail in status.stdout
+        at = clock.now()
+        assert rotate(node, signed(node, prepared(node, at=at))).status == 200
+        # The old ones still verify; the new ones sign.
+        assert said()[0] is True
+        assert shown("token") > at + 90 * DAY
 
     serve_inside(node, body, clock=clock)
 

@@ -115,7 +115,7 @@ QUESTIONS: list[tuple[str, Any]] = [
     ("/access/v1/evaluations", b"x"),
 ]
 
-OWN = {"date", "x-request-id", "connection", "content-length"}
+OWN = {"date", "x-request-id", "connection", "content-length", "ratelimit"}
 """Headers that may differ: of the moment, or of the connection."""
 
 

@@ -39,6 +39,19 @@ def test_a_listed_name_is_denied(published, party):
     assert "SANCTIONS_LISTED" in answer.reasons
 
 
+@pytest.mark.parametrize("party", ["originator", "beneficiary"])
+def test_a_party_that_would_be_screened_for_long_is_denied_as_an_error(published, party):
+    """A resolver cannot be interrupted, so that it refuses what is more than anyone's names."""
+    payment = context("payment-eu-sg")
+    names = [" ".join(f"Jane{word} Mc{name}Doe" for word in range(18)) for name in range(31)]
+    payment[party]["aliases"] = names[:2]
+    assert published.verify(context=payment).decision == "PERMIT"
+    payment[party]["aliases"] = names
+    answer = published.verify(context=payment)
+    assert (answer.valid, answer.decision) == (False, "DENY")
+    assert answer.reasons == ["RESOLVER_ERROR:sanctions"]
+
+
 def test_the_denial_names_the_article_of_law(published):
     payment = context("payment-eu-sg")
     payment["beneficiary"]["name"] = published.world.listed_name

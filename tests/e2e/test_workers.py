@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -25,6 +26,7 @@ SETTINGS = (
 RMT = "RMT:SG:payments_aml:2026-10"
 IMT = "IMT:EU-SG:payments_aml:2026-10"
 LIFTABLE = "corridor_suspended"
+RULES = Path(__file__).resolve().parents[2] / "config/authzen/certification.json"
 BODY = json.dumps({"tokens": {"rmt": RMT, "imt": IMT}}).encode()
 
 
@@ -190,6 +192,71 @@ def test_what_a_list_says_decides_in_every_worker(node):
     with one_each(node, crew(node)) as streams:
         answers = [exchange(stream, "POST", "/verify", body) for stream in streams.values()]
     assert {one.json()["decision"] for one in answers} == {"PERMIT"}
+
+
+def test_authzen_is_answered_by_each_worker_and_on_record(make_node):
+    rules = RULES.read_text()
+    settings = f'{SETTINGS}[authzen]\nrules_file = "rules.json"\n'
+    node = make_node(running=False, published=True, settings=settings)
+    (node.folder / "rules.json").write_text(rules)
+    payment = {
+        "subject": {"type": "customer", "id": "4711"},
+        "action": {"name": "transfer"},
+        "resource": {"type": "token", "id": IMT},
+        "context": context("payment-eu-sg"),
+    }
+    record = {
+        "subject": {"type": "user", "id": "alice"},
+        "action": {"name": "read"},
+        "resource": {"type": "record", "id": "record-1"},
+    }
+    with node.running():
+        pids = crew(node)
+        # A worker that starts later has the rules of its node, whatever the file says by then.
+        (node.folder / "rules.json").unlink()
+        os.kill(pids[0], signal.SIGKILL)
+        pids = until(lambda: crew(node) if pids[0] not in crew(node) else None)
+        with one_each(node, pids) as streams:
+            for pid, stream in streams.items():
+                # The node itself stands still: who answers is the worker.
+                with stopped(main_process(node)):
+                    for number, body in enumerate((payment, record)):
+                        said = f"X-Request-ID: access-{pid}-{number}\r\n"
+                        data = json.dumps(body).encode()
+                        answer = exchange(stream, "POST", "/access/v1/evaluation", data, said)
+                        assert answer.json()["decision"] is True, answer
+                many = json.dumps({"evaluations": [payment, record]}).encode()
+                said = f"X-Request-ID: access-{pid}-2\r\n"
+                answer = exchange(stream, "POST", "/access/v1/evaluations", many, said)
+                assert [one["decision"] for one in answer.json()["evaluations"]] == [True, True]
+        recorded = recorded_ids(node)
+    assert {f"access-{pid}-{number}" for pid in pids for number in range(3)} <= recorded
+
+
+def test_workers_share_one_limit(make_node):
+    limits = (
+        "verify_partner_per_second = 0.01\nverify_partner_burst = 20\n"
+        "partner_per_second = 10000.0\npartner_burst = 100000\n"
+    )
+    node = make_node(published=True, settings=f"{RATES}{limits}[workers]\ncount = {COUNT}\n")
+    with one_each(node, crew(node), role="partner") as streams:
+        one, other = streams.values()
+        answers = [verify(one) for _ in range(15)]
+        assert {answer.status for answer in answers} == {200}
+        assert answers[-1].headers["ratelimit-policy"] == '"verify";q=20;w=2000'
+        assert answers[-1].headers["ratelimit"].startswith('"verify";r=5;t=')
+        # As many as go to the node itself count too.
+        keyed = exchange(one, "POST", "/%76erify", BODY)
+        assert keyed.status == 200
+        until(lambda: [verify(other)][0].status == 429)
+        time.sleep(0.3)
+        refused = verify(one)
+        refused.problem(429, "RTGF_VERIFY_RATE_LIMIT")
+        assert refused.headers["ratelimit"].startswith('"verify";r=0;t=')
+        assert int(refused.headers["retry-after"]) > 0
+        # Other clients and other classes of routes are not touched.
+        assert exchange(one, "GET", "/catalog?limit=1").status == 200
+    assert node.ask("POST", "/verify", BODY).status == 200
 
 
 def test_counters_are_those_of_all_workers(node):

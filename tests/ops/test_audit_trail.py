@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from pathlib import Path
 
-import msgspec
 import pytest
-import trio
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.ops import audit_trail
 from rtgf_node.ops.audit_trail import AuditTrail, Entry, files, lines
-from rtgf_node.ops.syslog import PRIORITY, Syslog
 from rtgf_node.settings import AuditConfig
-from rtgf_node.system_clock import SystemClock
 
 SMALL = AuditConfig(max_file_bytes=1 << 16, max_files=2)
 
@@ -106,50 +100,6 @@ async def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, mo
     assert caught.value.code is Code.RTGF_UNAVAILABLE
     await trail.record("acts", entry(3))
     assert [line.entry for line in lines(tmp_path, "acts")] == [entry(1), entry(3)]
-
-
-MESSAGE = re.compile(rb"<(\d+)>1 \S+Z node\.example rtgf-node - audit - (\{.*\})")
-
-
-@pytest.mark.parametrize("is_datagram", [True, False])
-async def test_lines_are_shipped_as_syslog(tmp_path, nursery, is_datagram):
-    ours = trio.socket.socket(
-        trio.socket.AF_UNIX if is_datagram else trio.socket.AF_INET,
-        trio.socket.SOCK_DGRAM if is_datagram else trio.socket.SOCK_STREAM,
-    )
-    place = str(tmp_path / "log") if is_datagram else ("127.0.0.1", 0)
-    with ours:
-        await ours.bind(place)
-        if not is_datagram:
-            ours.listen()
-        target = place if is_datagram else f"127.0.0.1:{ours.getsockname()[1]}"
-        syslog = Syslog(target, host="node.example", clock=SystemClock())
-        await nursery.start(syslog.run)
-        trail = AuditTrail(tmp_path / "audit", SMALL, syslog.ship)
-        await trail.record("acts", entry(7))
-        with trio.fail_after(10):
-            if is_datagram:
-                message = await ours.recv(65536)
-            else:
-                stream, _ = await ours.accept()
-                with stream:
-                    size, _, message = (await stream.recv(65536)).partition(b" ")
-                assert int(size) == len(message)
-        nursery.cancel_scope.cancel()
-    priority, line = MESSAGE.fullmatch(message).groups()
-    assert int(priority) == PRIORITY
-    assert json.loads(line)["entry"]["request_id"] == "request-7"
-    assert msgspec.json.decode(line, type=audit_trail.Line).entry == entry(7)
-
-
-async def test_a_collector_that_is_away_holds_nobody_up(tmp_path, nursery):
-    syslog = Syslog(str(tmp_path / "nobody"), host="node.example", clock=SystemClock())
-    await nursery.start(syslog.run)
-    trail = AuditTrail(tmp_path / "audit", SMALL, syslog.ship)
-    with trio.fail_after(5):
-        for number in range(20):
-            await trail.record("acts", entry(number))
-    nursery.cancel_scope.cancel()
 
 
 async def test_files_are_for_the_owner_only(tmp_path):

@@ -25,6 +25,7 @@ _CONTAINED_WORDS = 2  # names and initials that the listed name must have
 _CONTAINED_WEIGHT = 1.6  # and what they must tell: two rare words, three of middling rarity
 _CONTAINED_LIKENESS = 0.999  # its words must all be there as they are
 
+_NOTHING = (0.0, 0.0)
 _ROUNDING = 1e-9  # sums in another order differ by less
 
 
@@ -47,8 +48,18 @@ class Listed(NamedTuple):
     containable: bool
 
 
+class Names(NamedTuple):
+    """The same of all names of a list, by number, where they are looked through."""
+
+    starts: memoryview[int]
+    words: memoryview[int]
+    weights: memoryview[float]
+    significant: memoryview[int]
+    containable: memoryview[int]
+
+
 def listed(
-    record: int, alias: bool, ids: tuple[int, ...], words: tuple[str, ...], weights: list[float]
+    record: int, alias: bool, ids: tuple[int, ...], words: tuple[str, ...], weights: Sequence[float]
 ) -> Listed:
     """Return the listed name of these words."""
     weight = sum(weights[word] for word in ids)
@@ -70,9 +81,9 @@ def score(
         for j, other in enumerate(listed.words):
             likely = word.variants.get(other, 0.0)
             if not likely:
-                text = vocabulary.words[other]
-                short = len(text) == 1 or len(word.text) == 1
-                if short and text[0] == word.text[0] and len(text) != len(word.text):
+                length = vocabulary.lengths[other]
+                short = (length == 1) != (len(word.text) == 1)
+                if short and vocabulary.initials[other] == ord(word.text[0]):
                     likely = INITIAL
             if likely:
                 pairs.append((-likely, i, j))
@@ -92,14 +103,20 @@ def score(
     if same == len(asked) == len(listed.words):
         return 1.0, True
     total = sum(word.weight for word in asked)
-    return _together(ours / total, theirs / listed.weight, listed, significant), False
+    found = _together(
+        ours / total,
+        theirs / listed.weight,
+        min(significant, listed.significant),
+        containable=listed.containable,
+    )
+    return found, False
 
 
 def promising(
     asked: list[Asked],
     query: Query,
     numbers: Iterable[int],
-    everyone: Sequence[Listed],
+    everyone: Names,
     vocabulary: Vocabulary,
     least: float,
 ) -> list[tuple[float, int]]:
@@ -107,43 +124,54 @@ def promising(
 
     That needs no pairing of words. The first has the greatest bound, which is negative for order.
     """
-    most_ours, most_theirs = _most(asked, vocabulary)
+    most = _most(asked, vocabulary)
     total = sum(word.weight for word in asked)
     # A score needs one of the two names covered to this share.
     share = (least - LESSER) / GREATER - _ROUNDING
     needed = share * total
-    initials = [word for word in asked if len(word.text) == 1]
+    initials: dict[int, tuple[float, float]] = {}
+    for each in asked:
+        if len(each.text) == 1:
+            more = initials.get(ord(each.text), _NOTHING)
+            initials[ord(each.text)] = (more[0] + INITIAL * each.weight, more[1] + INITIAL)
+    firsts = vocabulary.initials
+    starts, words, weights = everyone.starts, everyone.words, everyone.weights
     found: list[tuple[float, int]] = []
     for number in numbers:
-        listed = everyone[number]
         ours = theirs = 0.0
-        for word in listed.words:
-            if word in most_ours:
-                ours += most_ours[word]
-                theirs += most_theirs[word]
-        for initial in initials:
-            for word in listed.words:
-                if vocabulary.words[word][0] == initial.text and word not in most_ours:
-                    ours += INITIAL * initial.weight
-                    theirs += INITIAL * vocabulary.weights[word]
-        if ours < needed and theirs < share * listed.weight:
+        own = words[starts[number] : starts[number + 1]]
+        for word in own:
+            if word in most:
+                more = most[word]
+                ours += more[0]
+                theirs += more[1]
+            elif initials and firsts[word] in initials:
+                more = initials[firsts[word]]
+                ours += more[0]
+                theirs += more[1] * vocabulary.weights[word]
+        weight = weights[number]
+        if ours < needed and theirs < share * weight:
             continue
-        first, second = min(1.0, ours / total), min(1.0, theirs / listed.weight)
-        bound = _together(first, second, listed, query.significant)
+        bound = _together(
+            min(1.0, ours / total),
+            min(1.0, theirs / weight),
+            min(query.significant, everyone.significant[number]),
+            containable=bool(everyone.containable[number]),
+        )
         if bound + _ROUNDING >= least:
             found.append((-bound, number))
     found.sort()
     return found
 
 
-def _most(asked: list[Asked], vocabulary: Vocabulary) -> tuple[dict[int, float], dict[int, float]]:
+def _most(asked: list[Asked], vocabulary: Vocabulary) -> dict[int, tuple[float, float]]:
     """Return of each listed word the most it may add to what is found of query and listed name."""
-    ours: dict[int, float] = {}
     likeliest: dict[int, float] = {}
+    ours: dict[int, float] = {}
     for word in asked:
         weight = word.weight
         variants = word.variants
-        if len(word.text) > 1 and (initial := vocabulary.ids.get(word.text[0])) is not None:
+        if len(word.text) > 1 and (initial := vocabulary.letters.get(word.text[0])) is not None:
             variants = {initial: INITIAL, **variants}
         for variant, likely in variants.items():
             if variant in ours:
@@ -153,16 +181,19 @@ def _most(asked: list[Asked], vocabulary: Vocabulary) -> tuple[dict[int, float],
                 ours[variant] = likely * weight
                 likeliest[variant] = likely
     weights = vocabulary.weights
-    return ours, {word: likely * weights[word] for word, likely in likeliest.items()}
+    return {word: (ours[word], likely * weights[word]) for word, likely in likeliest.items()}
 
 
-def _together(first: float, second: float, listed: Listed, significant: int) -> float:
-    """Return the score of a query covered to `first` by a listed name covered to `second`."""
+def _together(first: float, second: float, significant: int, *, containable: bool) -> float:
+    """Return the score of a query covered to `first` by a listed name covered to `second`.
+
+    `significant` is how many words of the one that has fewer are a name or an initial.
+    """
     greater, lesser = (first, second) if first > second else (second, first)
-    if min(significant, listed.significant) <= 1:
+    if significant <= 1:
         # A single name is part of many: both names must be covered as a whole.
         return min(NEARLY, (greater + lesser) / 2)
     found = GREATER * greater + LESSER * lesser
-    if second >= _CONTAINED_LIKENESS and listed.containable:
+    if containable and second >= _CONTAINED_LIKENESS:
         found = max(found, CONTAINED)
     return min(NEARLY, found)

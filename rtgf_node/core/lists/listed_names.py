@@ -7,15 +7,21 @@ that share, so that it holds one of the words without which the share is not rea
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from rtgf_node.core.lists import likeness, names, number_set
+import msgspec
+from msgspec import Struct
+
+from rtgf_node.core.lists import likeness, names, number_set, packed
 from rtgf_node.core.lists.likeness import GREATER, LESSER, Asked, Listed
+from rtgf_node.core.lists.packed import F64, U8, U32, Buffer, Packed
 from rtgf_node.core.lists.question import Query
 from rtgf_node.core.lists.record import Record
-from rtgf_node.core.lists.vocabulary import Vocabulary
+from rtgf_node.core.lists.vocabulary import Vocabulary, packed_words, weight
 
 MAX_SCORED = 200  # listed names compared word by word for one name of the party
 
@@ -23,6 +29,7 @@ _RUN_TOGETHER = 0.98  # names that differ only in where the words part
 _SHARES = (0.6, 0.7, 0.8, 0.88)  # of a name's weight, for which its telling words are noted
 _MOST_COUNTED = 4  # shared words; of a name that needs more, so many are asked for
 _COMMON = 24  # names; of a word in more of them, only names with a second word are looked at
+_MAX_SETS = 512  # sets of the names of common words that are kept at hand; one has 1 to 4 KB
 
 
 class Found(NamedTuple):
@@ -33,69 +40,69 @@ class Found(NamedTuple):
     exact: bool
 
 
+class Meant(Struct, frozen=True, array_like=True):
+    """What an answer needs of a listed party."""
+
+    source: str
+    source_id: str
+    birth_dates: tuple[str, ...]
+    countries: tuple[str, ...]
+
+
 class ListedNames:
-    """All names of one list, immutable once built.
+    """All names of one list, immutable: a view of what `packed_names` made.
 
     Attributes:
-      records: the listed parties, in the order of their list and id.
-      vocabulary: the words of their names.
-      names: one entry for each.
+      size: how many parties are listed.
+      count: how many names they have.
+      vocabulary: the words of the names.
     """
 
-    def __init__(self, records: Iterable[Record]) -> None:
-        self.records = tuple(
-            sorted(records, key=lambda each: (each.source, each.source_id, each.names))
+    def __init__(self, data: Buffer) -> None:
+        """Take the bytes that `packed_names` made.
+
+        Raises:
+          DamagedError: as `Packed`.
+        """
+        held = Packed(data)
+        self.vocabulary = Vocabulary(held)
+        self._party_starts, self._parties = held.numbers("party starts"), held.octets("parties")
+        self._names = likeness.Names(
+            held.numbers("name starts"),
+            held.numbers("name words"),
+            held.fractions("name weights"),
+            held.octets("name significant"),
+            held.octets("name containable"),
         )
-        folded = list(_folded(self.records))
-        counts = Counter(word for _, _, words in folded for word in set(words))
-        self.vocabulary = vocabulary = Vocabulary(counts)
-        self.names: list[Listed] = []
-        self._run_together: dict[str, list[int]] = defaultdict(list)
-        holding: list[list[int]] = [[] for _ in vocabulary.words]
-        alone: list[list[int]] = [[] for _ in vocabulary.words]
-        telling: list[list[list[int]]] = [[[] for _ in _SHARES] for _ in vocabulary.words]
-        needing: list[list[list[int]]] = [[[] for _ in range(_MOST_COUNTED)] for _ in _SHARES]
-        for number, (record, alias, words) in enumerate(folded):
-            ids = tuple(vocabulary.ids[word] for word in words)
-            listed = likeness.listed(record, alias, ids, words, vocabulary.weights)
-            self.names.append(listed)
-            self._run_together["".join(words)].append(number)
-            left = listed.weight
-            # An initial may be found in words that do not hold it.
-            free = sum(
-                vocabulary.weights[i] for i, word in zip(ids, words, strict=True) if len(word) == 1
-            )
-            ranked = sorted(_weighed(ids, vocabulary), key=lambda each: (-each[1], each))
-            for word, own in ranked:
-                holding[word].append(number)
-                if own + free >= _SHARES[0] * listed.weight:
-                    alone[word].append(number)
-                for level, share in enumerate(_SHARES):
-                    if left >= share * listed.weight:
-                        telling[word][level].append(number)
-                left -= own
-            for level, share in enumerate(_SHARES):
-                reached = free
-                for count, (_, own) in enumerate(ranked[: _MOST_COUNTED - 1], 1):
-                    reached += own
-                    if reached >= share * listed.weight:
-                        break
-                    needing[level][count].append(number)
-        self._size = size = len(folded)
-        self._holding: list[list[int] | _Common] = [
-            each
-            if len(each) < _COMMON
-            else _Common(
-                number_set.of(each, size),
-                tuple(number_set.of(names_of, size) for names_of in telling[word]),
-            )
-            for word, each in enumerate(holding)
+        self._records, self._aliases = held.numbers("name records"), held.octets("name aliases")
+        self.size, self.count = len(self._party_starts) - 1, len(self._records)
+        self._joined_keys = held.numbers("joined keys")
+        self._joined_order = held.numbers("joined order")
+        self._holding_starts, self._holding = (
+            held.numbers("holding starts"),
+            held.numbers("holding"),
+        )
+        self._alone_starts, self._alone = held.numbers("alone starts"), held.numbers("alone")
+        self._common = held.numbers("common")
+        self._set_octets = _set_octets(self.count)
+        self._sets = held.octets("sets")
+        needing = held.octets("needing")
+        size = self._set_octets
+        sets = [
+            int.from_bytes(needing[at : at + size], "little") for at in range(0, len(needing), size)
         ]
-        self._alone = {word: each for word, each in enumerate(alone) if each}
         # By share and count: the names of which so many words are not enough.
         self._needing_more = [
-            [number_set.of(names_of, size) for names_of in counts] for counts in needing
+            sets[at : at + _MOST_COUNTED] for at in range(0, len(sets), _MOST_COUNTED)
         ]
+        self._set = lru_cache(_MAX_SETS)(self._read_set)
+
+    def party(self, number: int) -> Meant:
+        """Return the listed party of this number."""
+        starts = self._party_starts
+        return msgspec.msgpack.decode(
+            self._parties[starts[number] : starts[number + 1]], type=Meant
+        )
 
     def word(self, text: str, variants: dict[int, float]) -> Word:
         """Return a queried word as it stands in this list.
@@ -103,22 +110,30 @@ class ListedNames:
         `variants` has the ids of what it may stand for, each with its likeness.
         """
         asked = Asked(text, self.vocabulary.weight_of(text, variants), variants)
-        common: list[_Common] = []
+        if not variants:
+            return Word(asked, 0, 0, 0, (), {})
+        common: list[int] = []
         few: list[int] = []
         enough: list[int] = []
         for variant in variants:
-            each = self._holding[variant]
-            if isinstance(each, list):
-                few += each
+            if self._common[variant]:
+                common.append(self._common[variant] - 1)
             else:
-                common.append(each)
-            if variant in self._alone:
-                enough += self._alone[variant]
-        rare = number_set.of(few, self._size)
+                starts = self._holding_starts
+                few += self._holding[starts[variant] : starts[variant + 1]]
+            starts = self._alone_starts
+            if starts[variant] < starts[variant + 1]:
+                enough += self._alone[starts[variant] : starts[variant + 1]]
+        rare = number_set.of(few, self.count)
         holding = rare
         for each in common:
-            holding |= each.holding
-        return Word(asked, holding, number_set.of(enough, self._size), rare, tuple(common))
+            holding |= self._set(each, 0)
+        return Word(asked, holding, number_set.of(enough, self.count), rare, tuple(common), {})
+
+    def _read_set(self, common: int, level: int) -> int:
+        """Return the names of a common word: all for 0, else where it is telling."""
+        at = (common * (1 + len(_SHARES)) + level) * self._set_octets
+        return int.from_bytes(self._sets[at : at + self._set_octets], "little")
 
     def find(self, query: Query, words: Sequence[Word], least: float) -> list[Found]:
         """Return the listed names with a score of at least `least`, in the order of the list.
@@ -128,15 +143,29 @@ class ListedNames:
         found: dict[int, Found] = {}
         asked = [word.asked for word in words]
         for number in self._worth_comparing(query, words, asked, least):
-            listed = self.names[number]
+            listed = self._name(number)
             score, exact = likeness.score(asked, query.significant, listed, self.vocabulary)
             if score >= least:
                 found[number] = Found(listed, score, exact)
-        for joined in query.run_together:
-            for number in self._run_together.get(joined, ()):
-                if number not in found or found[number].score < _RUN_TOGETHER:
-                    found[number] = Found(self.names[number], _RUN_TOGETHER, exact=False)
+        for joined, key in query.run_together.items():
+            for number in packed.places(self._joined_keys, self._joined_order, key):
+                if number in found and found[number].score >= _RUN_TOGETHER:
+                    continue
+                listed = self._name(number)
+                if "".join(map(self.vocabulary.text, listed.words)) == joined:
+                    found[number] = Found(listed, _RUN_TOGETHER, exact=False)
         return [found[number] for number in sorted(found)]
+
+    def _name(self, number: int) -> Listed:
+        own = self._names
+        return Listed(
+            self._records[number],
+            bool(self._aliases[number]),
+            tuple(own.words[own.starts[number] : own.starts[number + 1]]),
+            own.weights[number],
+            own.significant[number],
+            bool(own.containable[number]),
+        )
 
     def _worth_comparing(
         self, query: Query, words: Sequence[Word], asked: list[Asked], least: float
@@ -149,7 +178,7 @@ class ListedNames:
             asked,
             query,
             number_set.members(bits),
-            self.names,
+            self._names,
             self.vocabulary,
             least,
         )
@@ -167,9 +196,7 @@ class ListedNames:
         for counted, word in enumerate(words):
             if not word.holding:
                 continue
-            telling |= word.rare
-            for each in word.common:
-                telling |= each.telling[level]
+            telling |= self._telling(word, level)
             found |= word.enough
             for count in range(min(counted, _MOST_COUNTED - 1), 0, -1):
                 at_least[count + 1] |= at_least[count] & word.holding
@@ -177,19 +204,22 @@ class ListedNames:
         if not at_least[1]:
             return 0
         # An initial may be found in words that do not hold it.
-        spare = sum(1 for word in query.words if len(word) == 1)
+        spare = sum(1 for word in query.spelt if len(word.text) == 1)
         found |= at_least[max(1, _MOST_COUNTED - spare)]
         for count in range(2, _MOST_COUNTED):
             found |= at_least[max(1, count - spare)] & ~self._needing_more[level][count]
         found &= telling
         return found if single else found | _covering(words, at_least, share)
 
-
-class _Common(NamedTuple):
-    """The names of a common word, as sets: all, and those where it is telling."""
-
-    holding: int
-    telling: tuple[int, ...]
+    def _telling(self, word: Word, level: int) -> int:
+        """Return the names where what the word may stand for tells enough."""
+        known = word.telling.get(level)
+        if known is None:
+            known = word.rare
+            for each in word.common:
+                known |= self._set(each, 1 + level)
+            word.telling[level] = known
+        return known
 
 
 class Word(NamedTuple):
@@ -200,14 +230,16 @@ class Word(NamedTuple):
       holding: the names that hold what it may stand for.
       enough: those of them that it may cover alone.
       rare: those that hold a rare word for it, of which every one is telling.
-      common: the common words that it may stand for.
+      common: the common words that it may stand for, by their sets.
+      telling: by level, those where it is telling, as far as they were asked for.
     """
 
     asked: Asked
     holding: int
     enough: int
     rare: int
-    common: tuple[_Common, ...]
+    common: tuple[int, ...]
+    telling: dict[int, int]
 
 
 def _covering(words: Sequence[Word], at_least: list[int], share: float) -> int:
@@ -218,17 +250,18 @@ def _covering(words: Sequence[Word], at_least: list[int], share: float) -> int:
     left = sum(word.asked.weight for word in words)
     needed = share * left - sum(word.asked.weight for word in words if len(word.asked.text) == 1)
     order = sorted(words, key=lambda word: -word.asked.weight)
+    # The names that hold one of the words after each.
+    after = [0] * len(order)
+    for rank in range(len(order) - 1, 0, -1):
+        after[rank - 1] = after[rank] | order[rank].holding
     bits = 0
-    for rank, word in enumerate(order):
+    for word, others in zip(order, after, strict=True):
         if left < needed:
             break
         left -= word.asked.weight
         if word.asked.weight >= needed:
             bits |= word.holding
         elif word.holding:
-            others = 0
-            for other in order[rank + 1 :]:
-                others |= other.holding
             bits |= word.holding & others
     reached = 0.0
     for count, word in enumerate(order[: _MOST_COUNTED - 1], 1):
@@ -236,6 +269,103 @@ def _covering(words: Sequence[Word], at_least: list[int], share: float) -> int:
         if reached >= needed:
             return bits & at_least[count]
     return bits & at_least[_MOST_COUNTED]
+
+
+def packed_names(records: Iterable[Record]) -> bytes:
+    """Return all names of these records, ready to be asked; their order changes nothing."""
+    listed = sorted(records, key=lambda each: (each.source, each.source_id, each.names))
+    folded = list(_folded(listed))
+    counts = Counter(word for _, _, words in folded for word in set(words))
+    ids = {word: number for number, word in enumerate(sorted(counts))}
+    weights = [weight(word, count) for word, count in sorted(counts.items())]
+    everyone = [
+        likeness.listed(record, alias, tuple(ids[word] for word in words), words, weights)
+        for record, alias, words in folded
+    ]
+    party_starts, parties = packed.texts(
+        msgspec.msgpack.encode(Meant(each.source, each.source_id, each.birth_dates, each.countries))
+        for each in listed
+    )
+    starts, words = packed.rows(each.words for each in everyone)
+    joined_keys, joined_order = packed.keyed("".join(words) for _, _, words in folded)
+    return packed.pack(
+        {
+            **packed_words(counts),
+            "party starts": party_starts,
+            "parties": parties,
+            "name starts": starts,
+            "name words": words,
+            "name weights": array(F64, (each.weight for each in everyone)),
+            "name significant": array(U8, (each.significant for each in everyone)),
+            "name containable": array(U8, (each.containable for each in everyone)),
+            "name records": array(U32, (each.record for each in everyone)),
+            "name aliases": array(U8, (each.alias for each in everyone)),
+            "joined keys": joined_keys,
+            "joined order": joined_order,
+            **_packed_sets(everyone, [len(word) for word in sorted(counts)], weights),
+        }
+    )
+
+
+def _packed_sets(
+    everyone: Sequence[Listed], lengths: Sequence[int], weights: Sequence[float]
+) -> dict[str, bytes | array[int] | array[float]]:
+    """Return which names hold each word, and which of them cannot do without it."""
+    holding: list[list[int]] = [[] for _ in weights]
+    alone: list[list[int]] = [[] for _ in weights]
+    telling: list[list[list[int]]] = [[[] for _ in _SHARES] for _ in weights]
+    needing: list[list[list[int]]] = [[[] for _ in range(_MOST_COUNTED)] for _ in _SHARES]
+    for number, listed in enumerate(everyone):
+        left = listed.weight
+        # An initial may be found in words that do not hold it.
+        free = sum(weights[word] for word in listed.words if lengths[word] == 1)
+        weighed = ((word, weights[word] * count) for word, count in Counter(listed.words).items())
+        ranked = sorted(weighed, key=lambda each: (-each[1], each))
+        for word, own in ranked:
+            holding[word].append(number)
+            if own + free >= _SHARES[0] * listed.weight:
+                alone[word].append(number)
+            for level, share in enumerate(_SHARES):
+                if left >= share * listed.weight:
+                    telling[word][level].append(number)
+            left -= own
+        for level, share in enumerate(_SHARES):
+            reached = free
+            for count, (_, own) in enumerate(ranked[: _MOST_COUNTED - 1], 1):
+                reached += own
+                if reached >= share * listed.weight:
+                    break
+                needing[level][count].append(number)
+    octets = _set_octets(len(everyone))
+
+    def bits(numbers: Sequence[int]) -> bytes:
+        return number_set.of(numbers, len(everyone)).to_bytes(octets, "little")
+
+    common = array(U32)
+    sets: list[bytes] = []
+    for word, each in enumerate(holding):
+        if len(each) < _COMMON:
+            common.append(0)
+            continue
+        sets += map(bits, (each, *telling[word]))
+        common.append(len(sets) // (1 + len(_SHARES)))
+    holding_starts, held = packed.rows(
+        [] if common[word] else each for word, each in enumerate(holding)
+    )
+    alone_starts, only = packed.rows(alone)
+    return {
+        "holding starts": holding_starts,
+        "holding": held,
+        "alone starts": alone_starts,
+        "alone": only,
+        "common": common,
+        "sets": b"".join(sets),
+        "needing": b"".join(bits(numbers) for counts in needing for numbers in counts),
+    }
+
+
+def _set_octets(count: int) -> int:
+    return (count >> 3) + 1
 
 
 def _folded(records: Sequence[Record]) -> Iterable[tuple[int, bool, tuple[str, ...]]]:
@@ -248,8 +378,3 @@ def _folded(records: Sequence[Record]) -> Iterable[tuple[int, bool, tuple[str, .
                 if key not in seen:
                     seen.add(key)
                     yield number, alias, words
-
-
-def _weighed(ids: tuple[int, ...], vocabulary: Vocabulary) -> Iterable[tuple[int, float]]:
-    for word in set(ids):
-        yield word, vocabulary.weights[word] * ids.count(word)

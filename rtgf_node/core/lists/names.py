@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import NamedTuple
 
 from anyascii import anyascii
+
+from rtgf_node.core.lists import arabic, greek
 
 MAX_TOKENS = 40  # words of one name; the longest real one has 38 that count
 MAX_LENGTH = 2_000  # characters of a name that are looked at, the bound of a record's value
 
 _APOSTROPHES = re.compile("['`\u00b4\u02b9-\u02bf\u2018\u2019\u201b\u2032\u0640]")
 _WORD = re.compile(r"[a-z0-9]+")
-_ARTICLE = "\u0627\u0644"  # Arabic alif, lam
 _MIN_ARTICLE = 4  # letters; a shorter word with these first letters is a word of its own
 _HAN = re.compile("[\u3400-\u9fff\uac00-\ud7af]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}[A-Za-z]?\b|\b(?:[A-Za-z]\.){1,}[A-Za-z]\b")
@@ -25,18 +27,6 @@ _BRACKETS = re.compile(r"\(([^()]*)\)")
 _SEVERAL = re.compile(r"[/;|\n]|\b(?:a\.?k\.?a|f\.?k\.?a|alias|c/o|d/b/a)\b|&", re.IGNORECASE)
 _LATIN = re.compile("[A-Za-z0-9]")
 _PICTURE = re.compile(":[a-z0-9_+-]+:")  # how an emoji is transliterated
-# Greek spells the sounds b, d, g and u with two letters, and kh with one that reads like ch.
-_GREEK = {
-    "\u03bc\u03c0": "b",
-    "\u03bd\u03c4": "d",
-    "\u03b3\u03ba": "g",
-    "\u03c4\u03b6": "j",
-    "\u03bf\u03c5": "u",
-    "\u03bf\u03cd": "u",
-    "\u03c7": "kh",
-}
-_GREEK_LETTER = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
-_GREEK_SOUND = re.compile("|".join(_GREEK))
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -89,10 +79,25 @@ _SOUNDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _HEARD_LATER = re.compile("(?<=.)[aiu]+")
 _DOUBLE = re.compile(r"(.)\1+")
+_SOFT = re.compile("[cg](?=[eiy])")
 _VOWELS = re.compile("[aeiou]")
 _VOWELS_AND_HALF = re.compile("[aiuh]+")
 _MIN_SKELETON = 2  # consonants
 _MIN_SOUND = 3  # consonants; shorter skeletons are shared by unrelated names
+
+
+class Spelt(NamedTuple):
+    """A word of a name, and how else it may have been meant.
+
+    Attributes:
+      text: the word, in lower-case ASCII.
+      others: the same word by other readings of its letters.
+      skeletons: its consonants, where its script says no more.
+    """
+
+    text: str
+    others: tuple[str, ...] = ()
+    skeletons: tuple[str, ...] = ()
 
 
 def fold(name: str) -> tuple[str, ...]:
@@ -102,12 +107,43 @@ def fold(name: str) -> tuple[str, ...]:
 
 def words(name: str) -> list[str]:
     """Return what `fold` returns, however many words there are."""
-    text = unicodedata.normalize("NFKC", name[:MAX_LENGTH])
-    text = _APOSTROPHES.sub("", text)
+    text = _cleaned(name)
     if not text.isascii():
         text = " ".join(_romanised(word) for word in text.split())
-    text = _DOTTED.sub(_undotted, text)
-    return _WORD.findall(text.lower())
+    return _tokens(text)
+
+
+def spelt(name: str) -> list[Spelt]:
+    """Return the words of a name, as `words` does, each with its other readings."""
+    text = _cleaned(name)
+    if text.isascii():
+        return [Spelt(word) for word in _tokens(text)]
+    return [each for word in text.split() for each in _spelt(word)]
+
+
+def _cleaned(name: str) -> str:
+    return _APOSTROPHES.sub("", unicodedata.normalize("NFKC", name[:MAX_LENGTH]))
+
+
+def _tokens(text: str) -> list[str]:
+    return _WORD.findall(_DOTTED.sub(_undotted, text).lower())
+
+
+def _spelt(word: str) -> list[Spelt]:
+    tokens = _tokens(_romanised(word))
+    if greek.is_greek(word):
+        readings = [_tokens(_plain(reading)) for reading in greek.foreign(word)]
+        if all(len(reading) == len(tokens) for reading in readings):
+            return [
+                Spelt(token, tuple(each for each in dict.fromkeys(others) if each != token))
+                for token, *others in zip(tokens, *readings, strict=True)
+            ]
+    if len(tokens) > 0 and arabic.is_arabic(word):
+        article, noun = _parted(arabic.one_spelling(word))
+        if len(tokens) == 1 + bool(article):
+            *before, token = tokens
+            return [*map(Spelt, before), Spelt(token, (), arabic.skeletons(noun))]
+    return [Spelt(token) for token in tokens]
 
 
 def forms(name: str) -> tuple[tuple[str, ...], ...]:
@@ -131,9 +167,12 @@ def forms(name: str) -> tuple[tuple[str, ...], ...]:
 def parts(name: str) -> tuple[str, ...]:
     """Return the full names in what may be several names in one, such as of a joint account.
 
-    A part of fewer than two names is left out: it is more likely a part of the one name.
+    None of what is one name. A part of fewer than two names is left out: it is more likely a part
+    of the one name.
     """
     found = _SEVERAL.split(name)
+    if len(found) == 1:
+        return ()
     return tuple(part for part in found if sum(map(is_significant, words(part))) > 1)
 
 
@@ -170,11 +209,17 @@ def skeletons(token: str) -> frozenset[str]:
     token = token.replace("gh", "g").replace("kh", "k")
     # What one writes th and dh, another who says it otherwise writes s and z.
     other = token.replace("th", "s").replace("dh", "z")
-    for said in {spoken(each) for way in (token, other) for each in (way, way.replace("w", "u"))}:
-        bare = _DOUBLE.sub(r"\1", _VOWELS_AND_HALF.sub("", said))
+    # In French and English, c and g before e, i and y are said as s and j.
+    ways = {each for way in (token, other) for each in (way, _SOFT.sub(_softened, way))}
+    for said in {spoken(each) for way in ways for each in (way, way.replace("w", "u"))}:
+        bare = _VOWELS_AND_HALF.sub("", said)
         if len(bare) >= _MIN_SKELETON:
             found.add(bare)
     return frozenset(found)
+
+
+def _softened(letter: re.Match[str]) -> str:
+    return "s" if letter[0] == "c" else "j"
 
 
 def is_consonantal(token: str) -> bool:
@@ -203,13 +248,20 @@ def is_significant(token: str) -> bool:
 def _romanised(word: str) -> str:
     if word.isascii():
         return word
-    if len(word) > _MIN_ARTICLE and word.startswith(_ARTICLE):
-        # Arabic writes the article as one word with its noun.
-        return f"al {_plain(word.removeprefix(_ARTICLE))}"
-    if _GREEK_LETTER.search(word):
-        word = _GREEK_SOUND.sub(lambda sound: _GREEK[sound[0]], word.lower())
+    if arabic.is_arabic(word):
+        article, noun = _parted(arabic.one_spelling(word))
+        return f"{article} {_plain(noun)}"
+    if greek.is_greek(word):
+        word = greek.own(word)
     plain = _plain(word)
     return _CAPITAL.sub(" ", plain) if _HAN.search(word) else plain
+
+
+def _parted(word: str) -> tuple[str, str]:
+    """Return the article and the noun of an Arabic word, which writes them as one."""
+    if len(word) > _MIN_ARTICLE and word.startswith(arabic.ARTICLE):
+        return "al", word.removeprefix(arabic.ARTICLE)
+    return "", word
 
 
 def _plain(word: str) -> str:

@@ -7,9 +7,9 @@ not indexed again. Every step is deterministic: the same list and the same party
 matches with the same scores on every machine, whatever other lists are held.
 
 What a party costs is bounded, whatever its names are. They make at most `MAX_QUERIES` queries of at
-most 40 words each, see `question`. Every different word is looked up once, and stands for at most
-`MAX_VARIANTS` words of a list, or `MAX_CONSONANTAL`, see `spellings`. For every query at most
-`MAX_SCORED` names of a list are compared word by word, see `listed_names`.
+most 40 words each and `MAX_WORDS` together, see `question`. Every different word is looked up once,
+and stands for at most `MAX_VARIANTS` words of a list, or `MAX_CONSONANTAL`, see `spellings`. For
+every query at most `MAX_SCORED` names of a list are compared word by word, see `listed_names`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from rtgf_node.core.lists import corroboration, question
-from rtgf_node.core.lists.listed_names import ListedNames, Word
+from rtgf_node.core.lists.listed_names import ListedNames, Word, packed_names
+from rtgf_node.core.lists.names import Spelt
+from rtgf_node.core.lists.packed import Buffer
 from rtgf_node.core.lists.question import MAX_PARTY_NAMES, Party, Query
 from rtgf_node.core.lists.record import Record
-from rtgf_node.core.lists.spellings import Spellings
+from rtgf_node.core.lists.spellings import Spellings, packed_spellings
 from rtgf_node.errors import Code, RtgfError
 
 __all__ = ["MAX_MATCHES", "MAX_PARTY_NAMES", "ListsIndex", "Match", "NameIndex", "Party"]
@@ -62,23 +64,33 @@ class NameIndex:
       listed: the names.
     """
 
-    def __init__(self, listed: ListedNames) -> None:
-        self.listed = listed
+    def __init__(self, data: Buffer) -> None:
+        """Take the bytes that `packed` made; they are read where they lie.
+
+        Raises:
+          DamagedError: they are not whole, or of another format.
+        """
+        self.listed = ListedNames(data)
+
+    @staticmethod
+    def packed(records: Iterable[Record]) -> bytes:
+        """Return the index of these records as bytes, whatever their order."""
+        return packed_names(records)
 
     @classmethod
     def build(cls, records: Iterable[Record]) -> NameIndex:
         """Return the index of these records, whatever their order."""
-        return cls(ListedNames(records))
+        return cls(cls.packed(records))
 
     @property
     def size(self) -> int:
         """The number of listed parties."""
-        return len(self.listed.records)
+        return self.listed.size
 
     @property
     def name_count(self) -> int:
         """The number of their names."""
-        return len(self.listed.names)
+        return self.listed.count
 
     @cached_property
     def _alone(self) -> ListsIndex:
@@ -104,8 +116,8 @@ class _QueriedWord(NamedTuple):
     standing: dict[str, Word]
 
     @classmethod
-    def found(cls, spellings: Spellings, text: str) -> _QueriedWord:
-        return cls(text, spellings.variants(text), {})
+    def found(cls, spellings: Spellings, spelt: Spelt) -> _QueriedWord:
+        return cls(spelt.text, spellings.variants(spelt), {})
 
     def within(self, name: str, listed: ListedNames) -> Word:
         """Return how the word stands in the list of this name."""
@@ -122,10 +134,20 @@ class ListsIndex:
       lists: the index of each list by its name, which is its content digest in a node.
     """
 
-    def __init__(self, lists: Mapping[str, NameIndex]) -> None:
+    def __init__(self, lists: Mapping[str, NameIndex], data: Buffer | None = None) -> None:
+        """Take the lists, and what `packed` made of them; it is made here if it is not at hand.
+
+        Raises:
+          DamagedError: as `NameIndex`.
+        """
         self.lists = dict(lists)
-        spellings = Spellings({name: index.listed.vocabulary for name, index in self.lists.items()})
+        spellings = Spellings(sorted(lists), self.packed(lists) if data is None else data)
         self._word = lru_cache(MAX_REMEMBERED)(partial(_QueriedWord.found, spellings))
+
+    @staticmethod
+    def packed(lists: Mapping[str, NameIndex]) -> bytes:
+        """Return what these lists have in common, as bytes."""
+        return packed_spellings([lists[name].listed.vocabulary for name in sorted(lists)])
 
     def forget(self, name: str) -> None:
         """Let go of a list, if it is here; the others answer as before."""
@@ -145,13 +167,13 @@ class ListsIndex:
         if not 0.0 <= threshold <= 1.0:
             raise RtgfError(Code.RTGF_INPUT_INVALID, "a threshold is a number in 0..1")
         queries = question.of(party)
-        words = {text: self._word(text) for query in queries for text in query.words}
+        words = {spelt: self._word(spelt) for query in queries for spelt in query.spelt}
         threshold = max(threshold, MIN_THRESHOLD)
         silent = next((query for query in queries if not question.tells(query)), None)
         answers: dict[str, tuple[Match, ...]] = {}
         for name in lists:
             listed = self.lists[name].listed
-            own = {text: word.within(name, listed) for text, word in words.items()}
+            own = {spelt: word.within(name, listed) for spelt, word in words.items()}
             matches = _matches(listed, party, queries, own, threshold)
             if not matches and silent is not None:
                 detail = "a name of nothing but initials, titles or legal forms can mean anybody"
@@ -164,16 +186,16 @@ def _matches(
     listed: ListedNames,
     party: Party,
     queries: list[Query],
-    words: Mapping[str, Word],
+    words: Mapping[Spelt, Word],
     threshold: float,
 ) -> tuple[Match, ...]:
     evidence = bool(party.birth_dates or party.countries)
     least = corroboration.needed(threshold) if evidence else threshold
     best: dict[int, Match] = {}
     for query in queries:
-        asked = [words[text] for text in query.words]
+        asked = [words[spelt] for spelt in query.spelt]
         for name, score, exact in listed.find(query, asked, least):
-            record = listed.records[name.record]
+            record = listed.party(name.record)
             adjusted = corroboration.adjust(
                 score * _ALIAS if name.alias else score,
                 equal=score >= _EQUAL,

@@ -9,20 +9,19 @@ thing, `settlement` says which prevails and cites both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, cast
 
 from msgspec import Struct
 
-from rtgf_node.core import canonical_json, digests, identifiers, times
+from rtgf_node.core import digests, identifiers, times
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import assurance, settlement
-from rtgf_node.core.policy.plan import STAGES
+from rtgf_node.core.policy.side import Items, Side, joined, ranked
 from rtgf_node.core.snapshot import instant
 from rtgf_node.errors import Code, RtgfError
 
 Document = dict[str, JsonValue]
-T = TypeVar("T", bound=JsonValue)
 
 
 class IntersectedPolicy(Struct, frozen=True, kw_only=True):
@@ -69,17 +68,17 @@ class _Sides(NamedTuple):
     b: Document
 
 
-def applies(item: Mapping[str, JsonValue], side: str) -> bool:
-    """Return whether a clause or predicate is for `side`, the originator or the beneficiary."""
-    return item["applies_to"] in {side, "both"}
-
-
 def intersect(a: Document, b: Document, *, corridor: str) -> IntersectedPolicy:
-    """Return what holds in the corridor from `a`'s jurisdiction to `b`'s.
+    """Return what holds in the corridor from `a`'s jurisdiction to `b`'s; see `between`."""
+    return between(Side(a), Side(b), corridor=corridor)
+
+
+def between(originator: Side, beneficiary: Side, *, corridor: str) -> IntersectedPolicy:
+    """Return what holds in the corridor of two jurisdictions.
 
     Args:
-      a: the RMT of the originator's jurisdiction, as a document.
-      b: the RMT of the beneficiary's.
+      originator: the RMT of the originator's jurisdiction.
+      beneficiary: the RMT of the beneficiary's.
       corridor: `A-B`, in any form that `identifiers.corridor` accepts.
 
     Raises:
@@ -87,36 +86,43 @@ def intersect(a: Document, b: Document, *, corridor: str) -> IntersectedPolicy:
         RTGF_INPUT_INVALID when the tokens are not the two RMTs of one domain for this corridor.
     """
     place = identifiers.corridor(corridor)
-    sides = _Sides(a, b)
+    sides = _Sides(originator.token, beneficiary.token)
     _check_tokens(sides, place)
-    predicates = (
-        [p for p in _list(a, "predicate_set") if applies(p, "originator")],
-        [p for p in _list(b, "predicate_set") if applies(p, "beneficiary")],
-    )
+    ends = (originator.originator, beneficiary.beneficiary)
     residency = _residency(sides)
-    settled = settlement.settle(*predicates)
+    settled = settlement.settle(*(end.statements for end in ends))
     vouched, required = assurance.demanded(sides)
-    hashes = [_text(a, "policy_snapshot_hash"), _text(b, "policy_snapshot_hash")]
-    combined = digests.of_documents(hashes)
+    combined = digests.of_documents(_text(token, "policy_snapshot_hash") for token in sides)
+
+    def both(part: Callable[[Side], Items]) -> list[JsonValue]:
+        return joined(part(originator), part(beneficiary))
+
+    def clauses(member: str) -> list[Document]:
+        return cast("list[Document]", joined(*(end.clauses[member] for end in ends)))
+
     return IntersectedPolicy(
         corridor=place,
-        domain=_text(a, "domain"),
+        domain=_text(sides.a, "domain"),
         effective=_window(sides),
         ttl_sec=min(_number(t, "ttl_sec") for t in sides),
         policy_max_ttl=min(_number(t, "policy_max_ttl") for t in sides),
         policy_snapshot_hash=combined,
         derived_from=sorted(_text(t, "token_id") for t in sides),
-        duties=_clauses(sides, "duties"),
-        prohibitions=_clauses(sides, "prohibitions"),
-        controls=_clauses(sides, "controls"),
-        predicate_set=sorted(
-            distinct([*predicates[0], *predicates[1], *assurance.rules(sides)]),
-            key=lambda p: (STAGES.index(_text(p, "kind")), _text(p, "clause_id"), _text(p, "id")),
+        duties=clauses("duties"),
+        prohibitions=clauses("prohibitions"),
+        controls=clauses("controls"),
+        predicate_set=cast(
+            "list[Document]",
+            joined(*(end.predicates for end in ends), ranked(assurance.rules(sides))),
         ),
         data_residency=residency,
-        evidence=_evidence(sides, combined),
-        evidence_requirements=distinct(_either(sides, "evidence_requirements")),
-        unmapped_clauses=distinct(_either(sides, "unmapped_clauses")),
+        evidence={
+            "policy_snapshot": combined,
+            "datasets": both(lambda side: side.datasets),
+            "inputs": both(lambda side: side.inputs),
+        },
+        evidence_requirements=both(lambda side: side.evidence_requirements),
+        unmapped_clauses=both(lambda side: side.unmapped_clauses),
         assurance_level=vouched,
         required_assurance_level=required,
         effective_conflicts=[p for p in settled if p["settled"] is True],
@@ -152,12 +158,6 @@ def _window(sides: _Sides) -> dict[str, str]:
     return {"nbf": times.to_text(begins), "exp": times.to_text(ends)}
 
 
-def _clauses(sides: _Sides, member: str) -> list[Document]:
-    held = [c for c in _list(sides.a, member) if applies(c, "originator")]
-    held += [c for c in _list(sides.b, member) if applies(c, "beneficiary")]
-    return sorted(distinct(held), key=lambda c: (_text(c, "clause_id"), _text(c, "jurisdiction")))
-
-
 def _residency(sides: _Sides) -> Document | None:
     """Return the places and mechanisms that both allow; one that says nothing allows all."""
     found: Document = {}
@@ -181,35 +181,6 @@ def _residency(sides: _Sides) -> Document | None:
             )
         found[member] = cast("list[JsonValue]", sorted(common))
     return found or None
-
-
-def _evidence(sides: _Sides, combined: str) -> Document:
-    held = [cast("Document", token["evidence"]) for token in sides]
-    return {
-        "policy_snapshot": combined,
-        "datasets": cast(
-            "JsonValue",
-            sorted(
-                distinct([d for evidence in held for d in _list(evidence, "datasets")]),
-                key=lambda d: [_text(d, name) for name in ("provider", "dataset", "version")],
-            ),
-        ),
-        "inputs": distinct([i for e in held for i in cast("list[JsonValue]", e["inputs"])]),
-    }
-
-
-def _either(sides: _Sides, member: str) -> list[JsonValue]:
-    return [item for token in sides for item in cast("list[JsonValue]", token.get(member, []))]
-
-
-def distinct(items: Iterable[T]) -> list[T]:
-    """Return each item once, ordered by canonical bytes: duplicates by digest are merged."""
-    found = {canonical_json.canonical_bytes(item): item for item in items}
-    return [found[key] for key in sorted(found)]
-
-
-def _list(document: Mapping[str, JsonValue], member: str) -> Sequence[Document]:
-    return cast("list[Document]", document.get(member) or [])
 
 
 def _text(document: Mapping[str, JsonValue], member: str) -> str:

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, TypeAlias, cast
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from rtgf_node.core import canonical_json
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import duration
+
+MERGES_KEPT: Final = 4096
+"""Merged values that are remembered: laws of 60 jurisdictions state few different ones."""
 
 Combine: TypeAlias = Callable[[Sequence[JsonValue], tuple[str, ...]], list[JsonValue]]
 
@@ -44,11 +48,18 @@ class Kind(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """What became of one parameter: the values that hold, and whether any was overruled."""
+    """What became of one parameter: the values that hold, each with its text and its class."""
 
     values: tuple[JsonValue, ...]
-    settled: bool
+    texts: tuple[bytes, ...]
+    classes: tuple[str, ...]
     rule: str
+
+    @classmethod
+    def of(cls, kind: str, values: Sequence[JsonValue], rule: str) -> Merged:
+        """Return these values of a kind."""
+        texts = tuple(map(canonical_json.canonical_bytes, values))
+        return cls(tuple(values), texts, tuple(class_of(kind, value) for value in values), rule)
 
 
 def _each_class(
@@ -212,29 +223,29 @@ def comparable(params: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return values
 
 
-def merge(template: str, parameter: str, values: Sequence[JsonValue]) -> Merged | None:
+def merge(template: str, parameter: str, values: Iterable[JsonValue]) -> Merged | None:
     """Return what holds when all `values` of a parameter must hold, or None when nothing can.
 
     Nothing can when sets of allowed things have none in common, or when values differ for which
     the registry has no rule.
     """
-    distinct = {canonical_json.canonical_bytes(value): value for value in values}
+    return merge_texts(template, parameter, frozenset(map(canonical_json.canonical_bytes, values)))
+
+
+@lru_cache(maxsize=MERGES_KEPT)
+def merge_texts(template: str, parameter: str, texts: frozenset[bytes]) -> Merged | None:
+    """Return the same of values by their canonical texts."""
+    values = [canonical_json.parse(text) for text in sorted(texts)]
     found = row(template, parameter)
     if found is None:
-        if len(distinct) > 1:
+        if len(values) > 1:
             return None
-        return Merged(tuple(distinct.values()), settled=False, rule="both say the same")
+        return Merged.of("", values, "both say the same")
     kind = KINDS[found.kind]
-    result = kind.combine(list(distinct.values()), found.order)
+    result = kind.combine(values, found.order)
     if found.kind == "allowed_set" and result == [[]]:
         return None
-    settled = any(
-        canonical_json.canonical_bytes(value) != canonical_json.canonical_bytes(r)
-        for value in distinct.values()
-        for r in result
-        if class_of(found.kind, value) == class_of(found.kind, r)
-    )
-    return Merged(tuple(result), settled=settled, rule=kind.rule)
+    return Merged.of(found.kind, result, kind.rule)
 
 
 def class_of(kind: str, value: JsonValue) -> str:

@@ -7,8 +7,7 @@ ids, then predicate ids. The order in which predicates were given never matters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 
 from rtgf_node.core import digests
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse
@@ -21,14 +20,17 @@ STAGES: Final = ("obligation", "prohibition", "control")
 MAX_PREDICATES: Final = 4096
 """Predicates of one token; the richest corridors have some dozens."""
 
-RULES_KEPT: Final = 4096
-"""Compiled predicates that are remembered: twice what 60 jurisdictions in 4 domains have."""
-
 _PREFIX: Final = "sha256:"
 
 
-def make(predicates: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
+def make(
+    predicates: Sequence[Mapping[str, JsonValue]], *, parts: Iterable[JsonValue] = ()
+) -> dict[str, JsonValue]:
     """Return the plan of a set of predicates.
+
+    Args:
+      predicates: in any order.
+      parts: plans that were made of some of them before; those are not compiled again.
 
     Raises:
       RtgfError: RTGF_MAP_EXPRESSION_INVALID if a predicate is not well formed, two have the same
@@ -38,30 +40,38 @@ def make(predicates: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
         raise RtgfError(
             Code.RTGF_MAP_EXPRESSION_INVALID, f"a plan has at most {MAX_PREDICATES} predicates"
         )
-    rules: list[Rule] = []
+    steps = {step["predicate"]: step for part in parts for step in _sequence(part)}
+    ranked: list[tuple[int, str, str, JsonValue]] = []
     seen: set[str] = set()
     for index, predicate in enumerate(predicates):
-        try:
-            rule = _rule(canonical_bytes(dict(predicate)))
-        except RtgfError as error:
-            raise RtgfError(
-                error.code, error.detail, pointer=f"/{index}{error.pointer or ''}"
-            ) from error
-        if rule.predicate.id in seen:
+        known = predicate.get("id")
+        step = steps.get(known) if isinstance(known, str) else None
+        step = step or _step(_rule(predicate, index))
+        identifier = str(step["predicate"])
+        if identifier in seen:
             raise RtgfError(
                 Code.RTGF_MAP_EXPRESSION_INVALID,
-                f"two predicates have the id {rule.predicate.id}",
+                f"two predicates have the id {identifier}",
                 pointer=f"/{index}/id",
             )
-        seen.add(rule.predicate.id)
-        rules.append(rule)
-    return describe(arrange(rules))
+        seen.add(identifier)
+        rank = STAGES.index(str(step["stage"]))
+        ranked.append((rank, str(predicate["clause_id"]), identifier, step))
+    return _document([step for *_, step in sorted(ranked)])
 
 
-@lru_cache(maxsize=RULES_KEPT)
-def _rule(canonical: bytes) -> Rule:
-    """Return the compiled rule of a predicate; a corridor's are those of its two jurisdictions."""
-    return compile_rule(parse(canonical))
+def _sequence(part: JsonValue) -> list[dict[str, JsonValue]]:
+    assert isinstance(part, dict)
+    return cast("list[dict[str, JsonValue]]", part["sequence"])
+
+
+def _rule(predicate: Mapping[str, JsonValue], index: int) -> Rule:
+    try:
+        return compile_rule(parse(canonical_bytes(dict(predicate))))
+    except RtgfError as error:
+        raise RtgfError(
+            error.code, error.detail, pointer=f"/{index}{error.pointer or ''}"
+        ) from error
 
 
 def arrange(rules: Iterable[Rule]) -> list[Rule]:
@@ -76,19 +86,21 @@ def arrange(rules: Iterable[Rule]) -> list[Rule]:
     )
 
 
-def describe(rules: Sequence[Rule]) -> dict[str, JsonValue]:
+def describe(rules: Iterable[Rule]) -> dict[str, JsonValue]:
     """Return the plan document of rules that are in order."""
-    content: dict[str, JsonValue] = {
-        "combining": COMBINING,
-        "sequence": [
-            {
-                "stage": rule.predicate.kind,
-                "predicate": rule.predicate.id,
-                "ops": list(rule.operators),
-            }
-            for rule in rules
-        ],
+    return _document([_step(rule) for rule in rules])
+
+
+def _step(rule: Rule) -> dict[str, JsonValue]:
+    return {
+        "stage": rule.predicate.kind,
+        "predicate": rule.predicate.id,
+        "ops": list(rule.operators),
     }
+
+
+def _document(sequence: list[JsonValue]) -> dict[str, JsonValue]:
+    content: dict[str, JsonValue] = {"combining": COMBINING, "sequence": sequence}
     identifier = digests.of_document(content).removeprefix(_PREFIX)[:12]
     document: dict[str, JsonValue] = {"eval_plan_id": f"plan.{identifier}", **content}
     return {**document, "hash": digests.of_document(document)}

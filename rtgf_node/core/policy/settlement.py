@@ -7,8 +7,9 @@ written down with both values and both citations, for an approver to accept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf
+from typing import NamedTuple, TypeAlias, cast
 
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.policy import conflicts, merge
@@ -22,16 +23,49 @@ Document = dict[str, JsonValue]
 _SIDE_BY_SIDE = frozenset({"scope", "label"})
 # Kinds that make one set of many.
 _SETS = frozenset({"allowed_set", "required_set"})
+_UNREGISTERED = "unregistered"
 
 
-class _Stated(NamedTuple):
-    """One parameter as one predicate states it."""
+class Stated(NamedTuple):
+    """One parameter as one predicate states it, from when to when."""
 
     value: JsonValue
+    text: bytes
+    group: str
     predicate: Document
+    begins: float
+    ends: float
 
 
-def settle(of_a: Sequence[Document], of_b: Sequence[Document]) -> list[Document]:
+Key: TypeAlias = tuple[str, str, bytes]
+"""What a parameter is of: template, name, and what the rule is about."""
+
+Statements: TypeAlias = Mapping[Key, Sequence[Stated]]
+"""What the rules of one side state, in the order of their clauses."""
+
+
+def read(predicates: Iterable[Document]) -> Statements:
+    """Return what these predicates state that another side may settle with them."""
+    found: dict[Key, list[Stated]] = {}
+    for predicate in sorted(predicates, key=lambda p: (str(p["clause_id"]), str(p["id"]))):
+        template, about = conflicts.scope_of(predicate)
+        begins, ends = validity(predicate)
+        for name, value in merge.comparable(cast("Document", predicate["params"])).items():
+            kind = _kind(template, name)
+            if name != EXCEPTIONS and kind not in _SIDE_BY_SIDE:
+                stated = Stated(
+                    value,
+                    canonical_bytes(value),
+                    merge.class_of(kind, value),
+                    predicate,
+                    begins,
+                    ends,
+                )
+                found.setdefault((template, name, about), []).append(stated)
+    return found
+
+
+def settle(of_a: Statements, of_b: Statements) -> list[Document]:
     """Return what became of each parameter that both sides state, in a fixed order.
 
     Each is `{template, parameter, kind, rule, applies_when, a, b, result, settled}`, where `a` and
@@ -40,107 +74,98 @@ def settle(of_a: Sequence[Document], of_b: Sequence[Document]) -> list[Document]
     Amounts in two currencies never meet: each is carried on, and neither is in `settled`.
 
     Args:
-      of_a: the predicates of the originator's jurisdiction that apply in this corridor.
-      of_b: those of the beneficiary's.
+      of_a: what the rules of the originator's jurisdiction state that apply in this corridor.
+      of_b: the same of the beneficiary's.
 
     Raises:
       RtgfError: RTGF_MAP_RULE_CONFLICT when no value satisfies both, with both citations.
     """
-    found: dict[bytes, Document] = {}
-    spans = [validity(predicate) for predicate in (*of_a, *of_b)]
     # What holds changes when a rule begins or has ended; rules that never hold together never meet.
-    for moment in sorted({second for begins, ends in spans for second in (begins, ends + 1)}):
-        stated_a, stated_b = (_by_parameter(_in_force(side, moment)) for side in (of_a, of_b))
-        for key in sorted(stated_a.keys() & stated_b.keys()):
-            for outcome in _outcomes(key[0], key[1], stated_a[key], stated_b[key]):
+    meetings = [
+        (moment, key)
+        for key in of_a.keys() & of_b.keys()
+        for moment in _moments((*of_a[key], *of_b[key]))
+    ]
+    found: dict[bytes, Document] = {}
+    for moment, key in sorted(meetings):
+        a, b = (
+            [each for each in side[key] if each.begins <= moment <= each.ends]
+            for side in (of_a, of_b)
+        )
+        if a and b:
+            for outcome in _outcomes(key[0], key[1], a, b):
                 found.setdefault(canonical_bytes(outcome), outcome)
     return sorted(found.values(), key=lambda each: (each["template"], each["parameter"]))
 
 
-def _in_force(predicates: Sequence[Document], moment: float) -> list[Document]:
-    spans = ((predicate, *validity(predicate)) for predicate in predicates)
-    return [predicate for predicate, begins, ends in spans if begins <= moment <= ends]
+def _moments(stated: Iterable[Stated]) -> set[float]:
+    cuts = {cut for each in stated for cut in (each.begins, each.ends + 1)}
+    return cuts - {inf}
 
 
-def _by_parameter(
-    predicates: Sequence[Document],
-) -> dict[tuple[str, str, bytes], list[_Stated]]:
-    found: dict[tuple[str, str, bytes], list[_Stated]] = {}
-    for predicate in sorted(predicates, key=lambda p: (str(p["clause_id"]), str(p["id"]))):
-        params = cast("Document", predicate["params"])
-        template, about = conflicts.scope_of(predicate)
-        for name, value in merge.comparable(params).items():
-            if name == EXCEPTIONS:
-                continue
-            found.setdefault((template, name, about), []).append(_Stated(value, predicate))
-    return found
+def _kind(template: str, name: str) -> str:
+    row = merge.row(template, name)
+    return _UNREGISTERED if row is None else row.kind
 
 
 def _outcomes(
-    template: str, name: str, a: Sequence[_Stated], b: Sequence[_Stated]
-) -> list[Document]:
-    row = merge.row(template, name)
-    kind = "unregistered" if row is None else row.kind
-    if kind in _SIDE_BY_SIDE:
-        return []
-    merged = merge.merge(template, name, [stated.value for stated in (*a, *b)])
+    template: str, name: str, a: Sequence[Stated], b: Sequence[Stated]
+) -> Iterator[Document]:
+    merged = _merged(template, name, (*a, *b))
     if merged is None:
         if any(EXCEPTIONS in cast("Document", s.predicate["params"]) for s in (*a, *b)):
             # With exceptions the parameters are not the whole rule; both are decided as they are.
-            return []
+            return
         first, second = _at_odds(template, name, a, b)
         raise RtgfError(
             Code.RTGF_MAP_RULE_CONFLICT,
             f"nothing satisfies both: {template}.{name} is {_told(first)} and {_told(second)}",
         )
-    found: list[Document] = []
-    for result in merged.values:
-        mine, yours = _own(template, name, kind, a, result), _own(template, name, kind, b, result)
+    kind = _kind(template, name)
+    for result, group in zip(merged.values, merged.classes, strict=True):
+        mine, yours = _own(template, name, kind, a, group), _own(template, name, kind, b, group)
         if mine is None or yours is None:
             continue  # Only one side speaks in this currency or unit: nothing meets.
-        found.append(
-            {
-                "template": template,
-                "parameter": name,
-                "kind": kind,
-                "rule": merged.rule,
-                "applies_when": a[0].predicate["applies_when"],
-                "a": _cited(mine),
-                "b": _cited(yours),
-                "result": result,
-                "settled": canonical_bytes(mine.value) != canonical_bytes(yours.value),
-            }
-        )
-    return found
+        yield {
+            "template": template,
+            "parameter": name,
+            "kind": kind,
+            "rule": merged.rule,
+            "applies_when": a[0].predicate["applies_when"],
+            "a": _cited(mine),
+            "b": _cited(yours),
+            "result": result,
+            "settled": mine.text != yours.text,
+        }
+
+
+def _merged(template: str, name: str, stated: Iterable[Stated]) -> merge.Merged | None:
+    return merge.merge_texts(template, name, frozenset(each.text for each in stated))
 
 
 def _own(
-    template: str, name: str, kind: str, stated: Sequence[_Stated], result: JsonValue
-) -> _Stated | None:
-    """Return what one side says by itself in the class of `result`, with its strictest clause."""
-    own = [s for s in stated if merge.class_of(kind, s.value) == merge.class_of(kind, result)]
+    template: str, name: str, kind: str, stated: Sequence[Stated], group: str
+) -> Stated | None:
+    """Return what one side says by itself in one class of values, with its strictest clause."""
+    own = [each for each in stated if each.group == group]
     if not own:
         return None
-    merged = merge.merge(template, name, [s.value for s in own])
+    merged = _merged(template, name, own)
     assert merged is not None  # `settle` has merged these with more, and found a value.
-    value = merged.values[0]
     if kind in _SETS:
-        return _Stated(value, own[0].predicate)
-    return next(s for s in own if canonical_bytes(s.value) == canonical_bytes(value))
+        return own[0]._replace(value=merged.values[0], text=merged.texts[0])
+    return next(each for each in own if each.text == merged.texts[0])
 
 
 def _at_odds(
-    template: str, name: str, a: Sequence[_Stated], b: Sequence[_Stated]
-) -> tuple[_Stated, _Stated]:
+    template: str, name: str, a: Sequence[Stated], b: Sequence[Stated]
+) -> tuple[Stated, Stated]:
     """Return a pair that is at odds, to cite; of three that only clash together, two of them."""
     pairs = [(first, second) for first in a for second in b]
-    return next(
-        (pair for pair in pairs if merge.merge(template, name, [s.value for s in pair]) is None),
-        pairs[0],
-    )
+    return next((pair for pair in pairs if _merged(template, name, pair) is None), pairs[0])
 
 
-def _cited(stated: _Stated) -> Document:
+def _cited(stated: Stated) -> Document:
     return {
         "value": stated.value,
         "clause_id": stated.predicate["clause_id"],
@@ -149,7 +174,7 @@ def _cited(stated: _Stated) -> Document:
     }
 
 
-def _told(stated: _Stated) -> str:
+def _told(stated: Stated) -> str:
     return (
         f"{conflicts.words(stated.value)} in {stated.predicate['jurisdiction']}"
         f" ({conflicts.cited(stated.predicate)}, clause {stated.predicate['clause_id']})"

@@ -1,7 +1,10 @@
 """How long the resolvers of one decision may take together; an answer after that is not used.
 
-Resolvers answer from memory and are plain calls, which nothing can interrupt. What the limit gives
-is that a decision never rests on an answer that came late, and that after one no other is asked.
+Resolvers answer from memory and are plain calls: nothing can interrupt one, so that each is bounded
+by what it is asked instead. Screening refuses a party with too many words (`lists.question`); a
+proof takes one signature for each verifier that is pinned for it; a token is one look into memory.
+The limit is then on all of them together: a decision never rests on an answer that came late, and
+after one no other is asked. It ends with the limit and one answer more, at worst.
 """
 
 from __future__ import annotations

@@ -176,12 +176,12 @@ def test_what_a_party_costs_is_bounded_in_operations(lists, monkeypatch, kind) -
     monkeypatch.setattr(Spellings, "variants", looked_up)
     monkeypatch.setattr(ListedNames, "find", asked)
     # Every name but a little different, so that no two are one query.
-    party = Party(tuple(BOUNDED[kind][: -number or None] for number in range(32)))
+    party = Party(tuple(BOUNDED[kind][: -number or None] for number in range(8)))
     answer(lambda: index.screen(party, held, threshold=0.7))
     assert counted["asked"] <= question.MAX_QUERIES * len(held)
     assert counted["words"] <= names.MAX_TOKENS
     assert counted["scored"] <= 3 * counted["asked"]
-    different = {word for query in question.of(party) for word in query.words}
+    different = {word for query in question.of(party) for word in query.spelt}
     assert counted["looked up"] <= len(different)
     assert counted["variants"] <= spellings.MAX_CONSONANTAL
     assert counted["asked"] > 0

@@ -283,6 +283,7 @@ def test_every_name_of_the_party_is_screened(small) -> None:
         (("J" * 2001,), 0.9),
         ((), 0.9),
         (("A",) * (MAX_PARTY_NAMES + 1), 0.9),
+        (tuple("Jane " * 39 + f"Doe{number}" for number in range(26)), 0.9),
         (("A",), float("nan")),
         (("A",), 1.01),
         (("A",), -0.1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from rtgf_node.core import digests
 from rtgf_node.core.policy import corridor, plan
+from rtgf_node.core.policy.side import Side
 from rtgf_node.errors import Code, RtgfError
 from tests import contexts, worlds
 
@@ -239,6 +241,14 @@ def test_the_order_of_the_sides_members_does_not_matter(shuffler):
             shuffler.shuffle(token[member])
         shuffler.shuffle(token["evidence"]["datasets"])
     assert corridor.intersect(a, b, corridor="EU-SG") == expected
+
+
+def test_a_side_serves_many_corridors_as_if_each_were_its_first():
+    places = ("EU", "SG", "US", "AU")
+    sides = {place: Side(contexts.illustrative_rmt(place)) for place in places}
+    for a, b in itertools.permutations(places, 2):
+        made = corridor.between(sides[a], sides[b], corridor=f"{a}-{b}")
+        assert made == contexts.illustrative_corridor(f"{a}-{b}")
 
 
 PARTIES = st.sampled_from(["originator", "beneficiary", "both"])

@@ -152,8 +152,9 @@ def test_merging_a_result_once_more_changes_nothing(case):
 
 
 @given(CASES)
-def test_it_is_settled_only_when_something_was_overruled(case):
-    (template, _, name), values = case[0].partition("."), case[1]
-    merged = merge.merge(template, name, values)
-    if merged is not None and all(same([v], [values[0]]) for v in values):
-        assert not merged.settled
+def test_what_all_say_alike_is_what_holds(case):
+    (template, _, name), value = case[0].partition("."), case[1][0]
+    merged = merge.merge(template, name, [value] * 3)
+    assert merged is not None
+    assert merged == merge.merge(template, name, [value])
+    assert merged.classes == (merge.class_of(merge.row(template, name).kind, value),)

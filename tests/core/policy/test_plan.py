@@ -64,6 +64,18 @@ def test_the_order_of_input_does_not_matter(predicates):
     assert plan.make(predicates) == plan.make(SET)
 
 
+@given(st.permutations(SET), st.integers(0, len(SET)))
+def test_the_plan_of_parts_is_the_plan_of_the_whole(predicates, cut):
+    """A corridor's plan needs no rule compiled that its two jurisdictions' plans have."""
+    parts = [plan.make(predicates[:cut]), plan.make(predicates[cut + 1 :])]
+    assert plan.make(predicates, parts=parts) == plan.make(SET)
+    assert plan.make(predicates[1:], parts=parts) == plan.make(predicates[1:])
+    twice = [*predicates, predicates[0]]
+    with pytest.raises(RtgfError) as caught:
+        plan.make(twice, parts=parts)
+    assert caught.value.pointer == f"/{len(SET)}/id"
+
+
 def test_a_plan_says_what_it_is_a_plan_of():
     made = plan.make(SET)
     assert made.keys() == {"eval_plan_id", "combining", "sequence", "hash"}

@@ -1,0 +1,46 @@
+"""A planned build: what the builders are given, and what the compiler has to know beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from rtgf_node.build_worker import decode_inputs, same_work
+from rtgf_node.core import digests, manifest
+from rtgf_node.core.build_inputs import Place
+from rtgf_node.errors import RtgfError
+from rtgf_node.wire import Document
+
+
+class Work(NamedTuple):
+    """A planned build.
+
+    Attributes:
+      failures: entries of the queue that cannot be built, and why; they are not in it.
+      accepted: gives the digest of the conflicts that a token's corridor was last published with.
+    """
+
+    build_id: str
+    targets: int
+    request: bytes
+    content_digests: tuple[str, ...]
+    failures: Mapping[Place, RtgfError]
+    accepted: Callable[[Document], str | None]
+
+    def going_on(self, left: bytes | None) -> Work:
+        """Return this work under the request that is left of it, if that asked for the same."""
+        if left is None or not same_work(left, self.request):
+            return self
+        document, _ = decode_inputs(left)
+        return self._replace(build_id=manifest.build_id(document), request=left)
+
+    def new_conflict(self, token: Document) -> Document | None:
+        """Return the token's conflicts if nobody has accepted just these for its corridor yet."""
+        if not token.get("effective_conflicts"):
+            return None
+        conflict: Document = {
+            "corridor": token["corridor"],
+            "domain": token["domain"],
+            "conflicts": token["effective_conflicts"],
+        }
+        return None if self.accepted(token) == digests.of_document(conflict) else conflict

@@ -1,0 +1,328 @@
+"""`rtgf cluster`: several nodes that hold one log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from rtgf_node import cluster_seat, pki
+from rtgf_node.cli import connection, member_folder, output
+from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
+from rtgf_node.cli.help import help_of
+from rtgf_node.cli.member_folder import Member
+from rtgf_node.cli.output import AsJson
+from rtgf_node.config import locate
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.raftcore import core
+from rtgf_node.store import open_store
+from rtgf_node.system_clock import SystemClock
+from rtgf_node.whole_file import write_whole
+from rtgf_node.wire_cluster import (
+    ClusterAnswer,
+    ClusterMember,
+    JoinDocument,
+    LeadershipRequest,
+    MemberRequest,
+)
+
+app = App(name="cluster", help="Several nodes that hold one log.")
+
+Name = Annotated[str, Parameter(help="Its name in the cluster, such as node-b.")]
+MemberAddress = Annotated[
+    str, Parameter(help="Where the other members reach it, as host:port, such as 10.0.0.2:7443.")
+]
+MAX_SEAT_BYTES = 64 << 10
+"""The members that there ever were, a line each."""
+
+
+def init(
+    name: Name,
+    address: MemberAddress,
+    *,
+    bind: Annotated[
+        str | None, Parameter(help="Where it listens for them, if not on that address.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make a node that stands alone the first member of a cluster; its log and tokens stay.
+
+    Where it runs: on the node's own folder, while the node is stopped. It makes the member's
+    certificate with the folder's CA, unless there is one, and a [cluster] table in the settings.
+
+    Examples:
+      rtgf cluster init node-a 10.0.0.1:7443
+      rtgf cluster init node-a rtgf-a.fma.example:7443 --bind 0.0.0.0:7443
+    """
+    _need_core()
+    file = locate(config)
+    told = connection.settings(file)
+    with open_store(told.node.data_dir) as store:
+        if not told.cluster.certificate_file.exists():
+            folder = file.resolve().parent
+            ca = pki.read(folder / "pki/ca.pem", folder / "pki/ca.key")
+            member_folder.seat(folder, name, bind or address, ca=ca, at=SystemClock().now())
+        cluster_seat.found(store, name=name, address=address)
+        size = store.log.size
+    words = f"{name} is the first member; its log of {size} entries stays. Now: rtgf serve"
+    output.result({"name": name, "address": address, "tree_size": size}, words, as_json=as_json)
+    return 0
+
+
+def prepare(
+    folder: Annotated[Path, Parameter(help="Where to; new or empty.")],
+    name: Name,
+    address: MemberAddress,
+    *,
+    url: Annotated[str, Parameter(help="How its own command line reaches it.")],
+    bind: Annotated[str, Parameter(help="Address and port to listen on for partners.")],
+    peer_bind: Annotated[
+        str | None, Parameter(help="Where it listens for the members, if not on that address.")
+    ] = None,
+    metrics_bind: Annotated[
+        str, Parameter(help="Loopback address and port for Prometheus; empty for none.")
+    ] = "127.0.0.1:9464",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Make the folder of a further member: settings, sealed keys, certificates, an empty store.
+
+    Where it runs: on the folder of a member that holds the CA's key. Carry the folder to the
+    machine of the new member by a way that you trust with the signing keys.
+
+    Examples:
+      rtgf cluster prepare b node-b 10.0.0.2:7443 --url https://10.0.0.2:8443 --bind 0.0.0.0:8443
+      rtgf cluster prepare b node-b [::1]:7444 --url https://localhost:8444 --bind 127.0.0.1:8444
+    """
+    file = locate(config)
+    wish = Member(name, address, bind, peer_bind or address, metrics_bind, url)
+    told = connection.settings(file)
+    member_folder.make(folder, file, told, wish, at=SystemClock().now())
+    words = f"{folder} is ready to become {name}. Now: rtgf cluster add {name} {address}"
+    output.result({"folder": str(folder), "name": name}, words, as_json=as_json)
+    return 0
+
+
+def add(
+    name: Name,
+    address: MemberAddress,
+    *,
+    out: Annotated[Path, Parameter(help="The file for the new member's seat.")],
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Give a new node a seat: it may copy everything, and decides nothing until it is promoted.
+
+    Where it runs: anywhere that reaches a member, over HTTPS as operator. A name that was removed
+    may come back, with an empty data folder and a new seat.
+
+    Examples:
+      rtgf cluster add node-b 10.0.0.2:7443 --out node-b.seat
+      rtgf cluster add node-b rtgf-b.fma.example:7443 --out node-b.seat --json
+    """
+    if out.exists():
+        raise RtgfError(Code.RTGF_EXISTS, f"{out} exists already; it is not replaced")
+    told = connection.settings(config)
+    with connection.node(told, certificate=cert, key=key) as node:
+        seat = node.add_member(MemberRequest(name=name, address=address))
+    write_whole(out, msgspec.json.encode(seat))
+    words = f"{name} is member {seat.raft_id}. On its machine: rtgf cluster join {out.name}"
+    output.result(seat, words, as_json=as_json)
+    return 0
+
+
+def join(
+    seat: Annotated[Path, Parameter(help="The file that `rtgf cluster add` wrote.")],
+    *,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take the seat that a member made for this node; the next start copies everything.
+
+    Where it runs: on the new node's own folder, before its first start.
+
+    Examples:
+      rtgf cluster join node-b.seat
+      rtgf cluster join node-b.seat --config fma-b/rtgf.toml
+    """
+    _need_core()
+    told = connection.settings(config)
+    try:
+        data = seat.read_bytes()[: MAX_SEAT_BYTES + 1]
+        document = msgspec.json.decode(data, type=JoinDocument)
+    except OSError as error:
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"{seat} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise RtgfError(Code.RTGF_INPUT_INVALID, f"{seat} is no seat: {error}") from error
+    with open_store(told.node.data_dir) as store:
+        cluster_seat.join(store, document, cluster=told.log_origin())
+    words = f"this node is {document.name}, member {document.raft_id}. Now: rtgf serve"
+    output.result(document, words, as_json=as_json)
+    return 0
+
+
+def promote(
+    name: Name,
+    *,
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let a learner decide with the others. Do it when `rtgf cluster status` says it has all.
+
+    Where it runs: anywhere that reaches a member, over HTTPS as operator.
+
+    Examples:
+      rtgf cluster promote node-b
+      rtgf cluster promote node-b --json
+    """
+    told = connection.settings(config)
+    with connection.node(told, certificate=cert, key=key) as node:
+        answer = node.promote_member(name)
+    output.result(answer, text(answer), as_json=as_json)
+    return 0
+
+
+def remove(
+    name: Name,
+    *,
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Take a node out for good: its seat is never given again.
+
+    Where it runs: anywhere that reaches a member, over HTTPS as operator. Stop the node afterwards.
+
+    Examples:
+      rtgf cluster remove node-b
+      rtgf cluster remove node-b --json
+    """
+    told = connection.settings(config)
+    with connection.node(told, certificate=cert, key=key) as node:
+        answer = node.remove_member(name)
+    output.result(answer, text(answer), as_json=as_json)
+    return 0
+
+
+def transfer(
+    to: Annotated[str | None, Parameter(help="Who is to lead; else who holds most.")] = None,
+    *,
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hand leadership over, for instance before the leader's machine is stopped.
+
+    Where it runs: anywhere that reaches a member, over HTTPS as operator.
+
+    Examples:
+      rtgf cluster transfer
+      rtgf cluster transfer node-b
+    """
+    told = connection.settings(config)
+    with connection.node(told, certificate=cert, key=key) as node:
+        answer = node.transfer_leadership(LeadershipRequest(to=to))
+    output.result(answer, text(answer), as_json=as_json)
+    return 0
+
+
+def status(
+    *,
+    config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say who is in the cluster, who leads, and how far each one is.
+
+    Where it runs: anywhere that reaches a member, over HTTPS as operator, approver or auditor. What
+    the others hold, only the leader knows.
+
+    Examples:
+      rtgf cluster status
+      rtgf cluster status --json
+    """
+    told = connection.settings(config)
+    with connection.node(told, certificate=cert, key=key) as node:
+        answer = node.cluster()
+    output.result(answer, text(answer), as_json=as_json)
+    return 0
+
+
+def leave(
+    *,
+    others_are_gone: Annotated[
+        bool, Parameter(help="The other members are lost for good, and what only they held.")
+    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let this node stand alone, with the log it has. Remove the other members first.
+
+    Where it runs: on the node's own folder, while the node is stopped.
+
+    Examples:
+      rtgf cluster leave
+      rtgf cluster leave --others-are-gone
+    """
+    told = connection.settings(config)
+    with open_store(told.node.data_dir) as store:
+        size = cluster_seat.leave(store, alone=others_are_gone)
+    words = f"this node stands alone, with its log of {size} entries. Now: rtgf serve"
+    output.result({"tree_size": size}, words, as_json=as_json)
+    return 0
+
+
+def text(answer: ClusterAnswer) -> str:
+    """Return the cluster as lines for people."""
+    if answer.alone:
+        return f"this node stands alone; its log has {answer.tree_size} entries"
+    rows = [
+        (
+            one.name,
+            one.role,
+            one.address,
+            "leads" if one.name == answer.leader else "",
+            _lag(one, answer),
+        )
+        for one in answer.members
+    ]
+    leader = answer.leader or "nobody"
+    return "\n".join(
+        [
+            f"{answer.cluster}: {leader} leads term {answer.term}",
+            f"this is {answer.name}, {answer.role}; applied {answer.applied} of {answer.commit}, "
+            f"{answer.tree_size} log entries, {answer.staleness_seconds:.1f} s old",
+            "",
+            output.table(("member", "role", "address", "", "behind"), rows),
+        ]
+    )
+
+
+def _lag(member: ClusterMember, answer: ClusterAnswer) -> str:
+    if member.match is None:
+        return "" if member.role == "removed" else "the leader knows"
+    behind = f"{max(0, answer.last_index - member.match)}"
+    return behind if member.active else f"{behind}, silent"
+
+
+def _need_core() -> None:
+    if not core.available():
+        raise RtgfError(
+            Code.RTGF_CONFIG_INVALID,
+            "this installation has no Raft core; install a wheel of this platform, or run "
+            "scripts/setup with Go at hand. A single node needs none.",
+        )
+
+
+for _verb in (init, prepare, add, join, promote, remove, transfer, status, leave):
+    app.command(_verb, **help_of(_verb))

@@ -1,0 +1,412 @@
+"""A node's place among others: alone, or as a member of a cluster."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+import trio
+
+from rtgf_node.cluster_seat import FIRST
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.bulk import Bulk
+from rtgf_node.replication.peer_figures import PeerFigures
+from rtgf_node.replication.peer_stream import Seat
+from rtgf_node.replication.peer_tls import PeerTls
+from rtgf_node.replication.peer_transport import PeerTransport
+from rtgf_node.replication.raft import RaftReplicator, RaftSettings
+from rtgf_node.replication.replicator import Replicator
+from rtgf_node.replication.solo import SoloReplicator
+from rtgf_node.replication.state_files import FOLDER, Manifest
+from rtgf_node.replication.state_machine import StateMachine
+from rtgf_node.settings import Config
+from rtgf_node.store import Store
+from rtgf_node.store.raft_store import Member, RaftState, RaftStore
+from rtgf_node.wire import Check
+from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember, JoinDocument
+
+log = structlog.get_logger(__name__)
+
+INCOMING = "incoming"
+"""In the data folder: what comes from other members and is not whole yet."""
+
+
+class Place(Protocol):
+    """What the node and its operators may know and change of the cluster."""
+
+    @property
+    def replicator(self) -> Replicator:
+        """Through which everything changes."""
+
+    @property
+    def failed(self) -> trio.Event:
+        """Set when the process should end."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why."""
+
+    @property
+    def restart_needed(self) -> trio.Event:
+        """Set when what is in memory is of a state that was exchanged for another."""
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is anything to serve: a new member has nothing at first."""
+
+    @property
+    def decisions_chain(self) -> str:
+        """What this node's own chain of decisions is called in the log."""
+
+    def shown(self) -> ClusterAnswer:
+        """Return the cluster as this node sees it."""
+
+    def checks(self) -> list[Check]:
+        """Return what readiness asks: is there a leader, and is this node up to date."""
+
+    def figures(self) -> dict[str, PeerFigures]:
+        """Return what was sent and heard, by the name of the member."""
+
+    def reload(self) -> None:
+        """Read the certificates anew.
+
+        Raises:
+          RtgfError: RTGF_CONFIG_INVALID; then all stays as it was.
+        """
+
+    async def add(self, name: str, address: str) -> JoinDocument:
+        """Give a new node a seat, as a learner.
+
+        Raises:
+          RtgfError: RTGF_CONFLICT; RTGF_UNAVAILABLE if no majority took it in.
+        """
+
+    async def promote(self, name: str) -> ClusterAnswer:
+        """Let a learner decide. Raises as `add`, and RTGF_NOT_FOUND."""
+
+    async def remove(self, name: str) -> ClusterAnswer:
+        """Take a member out for good. Raises as `promote`."""
+
+    async def transfer(self, to: str | None) -> ClusterAnswer:
+        """Hand leadership over. Raises as `promote`."""
+
+
+@asynccontextmanager
+async def place(
+    config: Config, store: Store, *, check_head: Callable[[bytes], None]
+) -> AsyncIterator[Place]:
+    """Take the node's place; when it is left, what was proposed is decided and the lead handed on.
+
+    Raises:
+      RtgfError: RTGF_CONFIG_INVALID if it is a member and its certificates cannot be used;
+        RTGF_TXP_STORE_DAMAGED if what it holds of the cluster is not what was written.
+    """
+    state = RaftStore(store.conn).state()
+    if state is None:
+        machine = StateMachine(store)
+        async with SoloReplicator(machine) as replicator:
+            yield Alone(config, store, machine, replicator)
+        return
+    async with _membership(config, store, state, check_head) as found:
+        yield found
+
+
+class Alone:
+    """The place of a node in no cluster."""
+
+    def __init__(
+        self, config: Config, store: Store, machine: StateMachine, replicator: SoloReplicator
+    ) -> None:
+        self.replicator = replicator
+        self._machine = machine
+        self.restart_needed = trio.Event()
+        self._config = config
+        self._store = store
+
+    @property
+    def failed(self) -> trio.Event:
+        """Set when the store failed."""
+        return self.replicator.failed
+
+    @property
+    def error(self) -> BaseException | None:
+        """What failed."""
+        return self.replicator.error
+
+    @property
+    def has_state(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def decisions_chain(self) -> str:
+        """The issuer: there is one chain."""
+        return self._config.node.issuer
+
+    def shown(self) -> ClusterAnswer:
+        """Return this node as its own leader."""
+        applied = self._machine.last_index
+        return ClusterAnswer(
+            alone=True,
+            cluster=self._config.log_origin(),
+            name="",
+            role="leader",
+            leader=None,
+            term=0,
+            last_index=applied,
+            commit=applied,
+            applied=applied,
+            tree_size=self._store.log.size,
+            staleness_seconds=0.0,
+            members=[],
+        )
+
+    def checks(self) -> list[Check]:
+        """Return nothing: there is nobody to lag behind."""
+        return []
+
+    def figures(self) -> dict[str, PeerFigures]:
+        """Return nothing."""
+        return {}
+
+    def reload(self) -> None:
+        """Do nothing."""
+
+    async def add(self, name: str, address: str) -> JoinDocument:
+        """Refuse."""
+        raise self._alone()
+
+    async def promote(self, name: str) -> ClusterAnswer:
+        """Refuse."""
+        raise self._alone()
+
+    async def remove(self, name: str) -> ClusterAnswer:
+        """Refuse."""
+        raise self._alone()
+
+    async def transfer(self, to: str | None) -> ClusterAnswer:
+        """Refuse."""
+        raise self._alone()
+
+    def _alone(self) -> RtgfError:
+        return RtgfError(
+            Code.RTGF_CONFLICT,
+            "this node stands alone; stop it, run `rtgf cluster init`, and start it again",
+        )
+
+
+class Membership:
+    """The place of a member of a cluster."""
+
+    def __init__(
+        self, config: Config, store: Store, replicator: RaftReplicator, transport: PeerTransport
+    ) -> None:
+        self.replicator = replicator
+        self._config = config
+        self._store = store
+        self._transport = transport
+
+    @property
+    def failed(self) -> trio.Event:
+        """Set when the disk, the core or the history of this node cannot be trusted."""
+        return self.replicator.failed
+
+    @property
+    def error(self) -> BaseException | None:
+        """What failed."""
+        return self.replicator.error
+
+    @property
+    def restart_needed(self) -> trio.Event:
+        """Set when another member's state was taken in place of this one's."""
+        return self.replicator.restart_needed
+
+    @property
+    def has_state(self) -> bool:
+        """Whether another member's state was taken, or there was one from the beginning."""
+        return self.replicator.status().applied > 0
+
+    @property
+    def decisions_chain(self) -> str:
+        """The issuer, for the first member, whose chain began before; else that and the id."""
+        issuer, own = self._config.node.issuer, self.replicator.status().core.node_id
+        return issuer if own == FIRST else f"{issuer}#{own}"
+
+    def shown(self) -> ClusterAnswer:
+        """Return the cluster as this node sees it."""
+        status = self.replicator.status()
+        known = {one.node_id: one for one in status.core.progress}
+        names = {one.raft_id: one.name for one in status.members}
+        members = []
+        for one in status.members:
+            line = _line(one)
+            if (progress := known.get(one.raft_id)) is not None:
+                active = progress.active or one.raft_id == status.core.node_id
+                line = msgspec.structs.replace(line, match=progress.match, active=active)
+            members.append(line)
+        return ClusterAnswer(
+            alone=False,
+            cluster=self._config.log_origin(),
+            name=names.get(status.core.node_id, ""),
+            role=status.role,
+            leader=names.get(status.core.lead),
+            term=status.core.term,
+            last_index=status.core.last_index,
+            commit=status.core.commit,
+            applied=status.applied,
+            tree_size=self._store.log.size,
+            staleness_seconds=round(min(status.staleness_seconds, 1e9), 3),
+            members=members,
+        )
+
+    def checks(self) -> list[Check]:
+        """Return what readiness asks of a member."""
+        if self.replicator.removed.is_set():
+            return [Check("cluster", ok=False, detail="this node was removed from its cluster")]
+        age = self.replicator.staleness_seconds()
+        limit = self._config.verify.max_staleness_seconds
+        if age > limit:
+            return [Check("cluster", ok=False, detail="no majority was heard of for too long")]
+        return [Check("cluster", ok=True, detail=f"{self.replicator.role}, {age:.1f} s old")]
+
+    def figures(self) -> dict[str, PeerFigures]:
+        """Return what was sent and heard, by the name of the member."""
+        names = {one.raft_id: one.name for one in self.replicator.status().members}
+        return {names.get(peer, str(peer)): one for peer, one in self._transport.figures.items()}
+
+    def reload(self) -> None:
+        """Read the certificates anew."""
+        self._transport.reload()
+
+    async def add(self, name: str, address: str) -> JoinDocument:
+        """Give a new node a seat, as a learner."""
+        members = self.replicator.status().members
+        raft_id = 1 + max(one.raft_id for one in members)
+        await self.replicator.change_members([Member(raft_id, name, address, "learner")])
+        log.info("member_added", name=name, raft_id=raft_id)
+        return JoinDocument(
+            cluster=self._config.log_origin(),
+            raft_id=raft_id,
+            name=name,
+            members=[_line(one) for one in self.replicator.status().members],
+        )
+
+    async def promote(self, name: str) -> ClusterAnswer:
+        """Let a learner decide."""
+        held = self._member(name)
+        if held.role == "voter":
+            raise RtgfError(Code.RTGF_CONFLICT, f"{name} decides already")
+        return await self._change(Member(held.raft_id, name, held.address, "voter"))
+
+    async def remove(self, name: str) -> ClusterAnswer:
+        """Take a member out for good."""
+        held = self._member(name)
+        return await self._change(Member(held.raft_id, name, held.address, "removed"))
+
+    async def transfer(self, to: str | None) -> ClusterAnswer:
+        """Hand leadership over."""
+        heir = self._member(to).raft_id if to is not None else 0
+        await self.replicator.transfer(heir)
+        return self.shown()
+
+    async def _change(self, member: Member) -> ClusterAnswer:
+        await self.replicator.change_members([member])
+        log.info("member_changed", name=member.name, role=member.role)
+        return self.shown()
+
+    def _member(self, name: str) -> Member:
+        for one in self.replicator.members().values():
+            if one.name == name:
+                return one
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"no member is named {name!r}")
+
+
+class _Holding:
+    """Where the bytes of objects are: in this store, and with the peers."""
+
+    def __init__(self, store: Store, bulk: Bulk, members: Callable[[], Collection[int]]) -> None:
+        self._store = store
+        self._bulk = bulk
+        self._members = members
+
+    def has(self, digest: str) -> bool:
+        return self._store.objects.has(digest)
+
+    async def hold(self, digests: Collection[str]) -> None:
+        await self._bulk.hold(digests)
+
+    async def fetch(self, digests: Collection[str]) -> None:
+        for digest in digests:
+            await self._bulk.fetch_object(digest, self._members())
+
+
+@asynccontextmanager
+async def _membership(
+    config: Config, store: Store, state: RaftState, check_head: Callable[[bytes], None]
+) -> AsyncIterator[Membership]:
+    """Take part in the cluster while the context lasts."""
+    told = config.cluster
+    tls = PeerTls(told.certificate_file, told.key_file, told.ca_file)
+    seat = Seat(config.log_origin(), state.raft_id)
+
+    def jitter() -> float:
+        return secrets.randbelow(1000) / 1000
+
+    def roster() -> dict[int, Member]:
+        return replicator.members()
+
+    def quorums() -> Sequence[Collection[int]]:
+        conf = replicator.status().core.members
+        return [voters for voters in (conf.voters, conf.voters_outgoing) if voters]
+
+    incoming = config.node.data_dir / INCOMING
+    bulk = Bulk(
+        seat,
+        roster=roster,
+        quorums=quorums,
+        tls=tls,
+        objects=store.objects,
+        snapshots=config.node.data_dir / FOLDER,
+        incoming=incoming,
+        jitter=jitter,
+    )
+    transport = PeerTransport(seat, roster=roster, tls=tls, serve_bulk=bulk.serve, jitter=jitter)
+
+    async def fetch_state(manifest: Manifest, sender: int) -> Path:
+        return await bulk.fetch_file(manifest.sha256, manifest.size, sender, incoming)
+
+    replicator = RaftReplicator(
+        StateMachine(store),
+        store,
+        transport=transport,
+        objects=_Holding(store, bulk, lambda: roster().keys() - {state.raft_id}),
+        fetch_state=fetch_state,
+        check_head=check_head,
+        nonce=secrets.token_bytes(8),
+        settings=RaftSettings(
+            tick_seconds=told.tick_milliseconds / 1000,
+            election_ticks=told.election_ticks,
+            compact_every=told.compact_every,
+        ),
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(replicator.run)
+        await nursery.start(partial(transport.run, told.bind, replicator))
+        try:
+            yield Membership(config, store, replicator, transport)
+        finally:
+            with trio.CancelScope(shield=True):
+                await replicator.aclose()
+            nursery.cancel_scope.cancel()
+
+
+def _line(member: Member) -> ClusterMember:
+    return ClusterMember(
+        raft_id=member.raft_id, name=member.name, address=member.address, role=member.role
+    )

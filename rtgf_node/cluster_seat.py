@@ -1,0 +1,92 @@
+"""A node's seat in a cluster: taken and given up while the node does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.replication.raftcore.wire import ConfState
+from rtgf_node.store import Store
+from rtgf_node.store.raft_store import Member, RaftStore
+from rtgf_node.wire_cluster import JoinDocument
+
+FIRST = 1
+"""The Raft id of the first member; also the index and the term that its log begins after."""
+
+
+def found(store: Store, *, name: str, address: str) -> None:
+    """Make a node that stands alone the first member of a cluster; its log and state stay.
+
+    Raises:
+      RtgfError: RTGF_EXISTS if it is a member already.
+    """
+    with _transaction(store):
+        RaftStore(store.conn).found(
+            FIRST,
+            [Member(FIRST, name, address, "voter")],
+            conf_state=ConfState((FIRST,)).encode(),
+            index=FIRST,
+            term=FIRST,
+        )
+
+
+def join(store: Store, document: JoinDocument, *, cluster: str) -> None:
+    """Give an empty node the seat that a member of the cluster made for it.
+
+    Raises:
+      RtgfError: RTGF_CONFLICT if it is no seat in this cluster, or the store holds a log;
+        RTGF_EXISTS if it is a member already.
+    """
+    if document.cluster != cluster:
+        raise RtgfError(
+            Code.RTGF_CONFLICT,
+            f"the seat is in the cluster {document.cluster}, the settings name {cluster}",
+        )
+    if store.log.size or store.keys.documents() is not None:
+        raise RtgfError(
+            Code.RTGF_CONFLICT,
+            f"this store holds a log of {store.log.size} entries; a new member begins empty: give "
+            "it an empty data folder",
+        )
+    members = [Member(one.raft_id, one.name, one.address, one.role) for one in document.members]
+    with _transaction(store):
+        RaftStore(store.conn).found(document.raft_id, members)
+
+
+def leave(store: Store, *, alone: bool) -> int:
+    """Let a node stand alone, with the log it has, and return the size of that log.
+
+    Args:
+      store: the node's, which does not run.
+      alone: it is known that the other members are gone for good.
+
+    Raises:
+      RtgfError: RTGF_NOT_FOUND if it is no member; RTGF_CONFLICT if others decide with it and it is
+        not known that they are gone.
+    """
+    seats = RaftStore(store.conn)
+    state = seats.state()
+    if state is None:
+        raise RtgfError(Code.RTGF_NOT_FOUND, "this node is in no cluster")
+    voters = ConfState.decode(state.conf_state).voters if state.conf_state else ()
+    if voters != (state.raft_id,) and not alone:
+        raise RtgfError(
+            Code.RTGF_CONFLICT,
+            f"{len(voters)} members decide in this cluster; remove the others first, or, if they "
+            "are gone for good, say so: what only they held is lost",
+        )
+    with _transaction(store):
+        seats.leave()
+    return store.log.size
+
+
+@contextmanager
+def _transaction(store: Store) -> Iterator[None]:
+    store.conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        store.conn.execute("ROLLBACK")
+        raise
+    store.conn.execute("COMMIT")

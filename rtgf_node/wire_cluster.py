@@ -1,0 +1,68 @@
+"""What is said over HTTP about the cluster of nodes that hold one log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from rtgf_node.wire import Answer, Body
+
+MEMBER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""It stands in the member's certificate as `urn:rtgf:node:<name>`."""
+
+Name = Annotated[str, msgspec.Meta(pattern=MEMBER_NAME)]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]{1,253}:[0-9]{1,5}$")]
+
+
+class MemberRequest(Body, frozen=True):
+    """`POST /admin/cluster/members`: who is to join, and where it listens for its peers."""
+
+    name: Name
+    address: Address
+
+
+class LeadershipRequest(Body, frozen=True):
+    """`POST /admin/cluster/leader`: who is to lead; without a name, whoever holds most."""
+
+    to: Name | None = None
+
+
+class ClusterMember(Answer, frozen=True):
+    """One node, also one that was removed. `match` is what the leader knows that it holds."""
+
+    raft_id: int
+    name: str
+    address: str
+    role: Literal["voter", "learner", "removed"]
+    match: int | None = None
+    active: bool | None = None
+
+
+class ClusterAnswer(Answer, frozen=True):
+    """`GET /admin/cluster`: how this node sees its cluster; alone, it is its own leader.
+
+    `staleness_seconds` says for how long it may have missed what others committed.
+    """
+
+    alone: bool
+    cluster: str
+    name: str
+    role: Literal["leader", "follower", "learner"]
+    leader: str | None
+    term: int
+    last_index: int
+    commit: int
+    applied: int
+    tree_size: int
+    staleness_seconds: float
+    members: list[ClusterMember]
+
+
+class JoinDocument(Answer, frozen=True):
+    """What a new member needs to know to take its place; no secret is in it."""
+
+    cluster: str
+    raft_id: int
+    name: str
+    members: list[ClusterMember]

@@ -1,0 +1,136 @@
+"""The life of a cluster, as its operators see it: join, promote, fail over, remove, stand alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.clusters import TestCluster, cluster_of, eventually
+from tests.nodes import TestNode
+
+IMT = "IMT:EU-SG:payments_aml:2026-10"
+
+
+@pytest.fixture(scope="module")
+def cluster(template: TestNode, tmp_path_factory):
+    """Three members; the first had published before it became one."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with cluster_of(template.copy(folder / "a"), folder, "b", "c") as made:
+        yield made
+
+
+def others(cluster: TestCluster) -> list[str]:
+    """Return the members that follow."""
+    leader = cluster.leader()
+    return [name for name in cluster.running if name != leader]
+
+
+def test_all_members_hold_the_log_that_the_first_one_had(cluster, template):
+    assert len(cluster.roots()) == 1
+    sizes = {cluster.shown(name).tree_size for name in cluster.running}
+    assert len(sizes) == 1
+    for name in cluster.running:
+        node = cluster.nodes[name]
+        assert node.verify(at=None).valid, name
+        assert node.cli("audit").returncode == 0
+
+
+def test_a_write_on_a_follower_is_answered_as_if_the_leader_had_been_asked(cluster):
+    follower = cluster.nodes[others(cluster)[0]]
+    reply = follower.revoke(IMT, reason="issued_in_error")
+    assert reply.status == 200, reply
+    for name in cluster.running:
+        node = cluster.nodes[name]
+        answer = eventually(lambda node=node: (not node.verify().valid) and node.verify(), name)
+        assert answer.reason == "RTGF_VERIFY_REVOKED"
+    assert len(cluster.roots()) == 1
+
+
+def test_the_leader_is_killed_and_nothing_is_lost(cluster):
+    before = cluster.roots()
+    killed = cluster.leader()
+    cluster.kill(killed)
+    leader = cluster.leader()
+    assert leader != killed
+    assert cluster.roots() == before
+    refused = cluster.nodes[leader].verify()
+    assert refused.reason == "RTGF_VERIFY_REVOKED"
+    taken = cluster.nodes[leader].fetch()
+    assert taken
+    cluster.start(killed)
+    assert len(cluster.roots()) == 1
+
+
+def test_leadership_is_handed_over(cluster):
+    to = others(cluster)[0]
+    done = cluster.nodes[cluster.leader()].cli("cluster", "transfer", to, "--json")
+    assert done.returncode == 0, done.stderr
+    assert cluster.leader() == to
+
+
+def test_a_follower_says_who_has_to_be_asked_to_hand_leadership_over(cluster):
+    done = cluster.nodes[others(cluster)[0]].cli("cluster", "transfer")
+    assert done.returncode != 0
+    assert "RTGF_CONFLICT" in done.stderr
+
+
+def test_without_a_majority_writes_are_refused_and_answers_end(template, tmp_path):
+    """It stays alive, and says no: `RTGF_TOKEN_REVOCATION_STALE` and not ready."""
+    first = template.copy(tmp_path / "a", settings="\n[verify]\nmax_staleness_seconds = 1.0\n")
+    with cluster_of(first, tmp_path, "b") as cluster:
+        cluster.kill("b")
+        stale = eventually(lambda: not first.verify().valid and first.verify(), "answers go on")
+        assert stale.reason == "RTGF_TOKEN_REVOCATION_STALE"
+        assert first.ask("GET", "/readyz").status == 503
+        assert first.ask("GET", "/healthz").status == 200
+        refused = first.revoke(IMT)
+        refused.problem(503, "RTGF_UNAVAILABLE")
+        cluster.start("b")
+        eventually(lambda: first.verify().valid, "no answers again")
+
+
+def test_back_to_one_node_with_the_log_kept(template, tmp_path):
+    first = template.copy(tmp_path / "a")
+    with cluster_of(first, tmp_path, "b") as cluster:
+        (root,) = cluster.roots()
+        refused = first.cli("cluster", "leave")
+        assert refused.returncode != 0
+        done = cluster.nodes[cluster.leader()].cli("cluster", "remove", "b")
+        assert done.returncode == 0, done.stderr
+        cluster.kill("b")
+        cluster.stop("a")
+        done = first.cli("cluster", "leave", "--json")
+        assert done.returncode == 0, done.stderr
+        cluster.start("a")
+        assert cluster.shown("a").alone
+        assert first.ask("GET", "/roots/latest").json()["root_hash"] == root
+        assert first.revoke(IMT).status == 200
+        assert json.loads(done.stdout)["tree_size"] > 0
+
+
+def test_a_removed_member_stays_out_and_its_name_comes_back_with_a_new_seat(template, tmp_path):
+    first = template.copy(tmp_path / "a")
+    with cluster_of(first, tmp_path, "b") as cluster:
+        seat = cluster.shown("b").members[-1].raft_id
+        cluster.nodes[cluster.leader()].cli("cluster", "remove", "b").check_returncode()
+        cluster.kill("b")
+        cluster.nodes.pop("b").folder.rename(tmp_path / "old-b")
+        cluster.add("b")
+        cluster.promote("b")
+        now = {one.raft_id: (one.name, one.role) for one in cluster.shown("a").members}
+        assert now[seat] == ("b", "removed")
+        assert now[seat + 1] == ("b", "voter")
+        assert len(cluster.roots()) == 1
+
+
+def test_a_seat_is_for_an_empty_node_and_for_this_cluster(template, tmp_path):
+    first = template.copy(tmp_path / "a")
+    other = TestNode(tmp_path / "other")
+    with cluster_of(first, tmp_path) as cluster:
+        seat = tmp_path / "x.seat"
+        first.cli("cluster", "add", "x", "127.0.0.1:1", "--out", seat).check_returncode()
+        assert "RTGF_CONFLICT" in template.copy(tmp_path / "full").cli("cluster", "join", seat).stderr
+        seat.write_text(seat.read_text().replace("fma.example/log", "elsewhere.example/log"))
+        assert "elsewhere" in other.cli("cluster", "join", seat).stderr
+        assert cluster.leader() == "a"

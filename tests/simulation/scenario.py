@@ -1,0 +1,120 @@
+"""What a seed stands for: how many members, what weather, which faults, what happens to members."""
+
+from __future__ import annotations
+
+import random
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from rtgf_node.replication.raft_settings import RaftSettings
+
+Plan: TypeAlias = Literal["none", "add", "replace", "exchange", "demote", "grow"]
+
+STEPS: Final = (
+    "before_save",
+    "after_save",
+    "before_send",
+    "after_apply",
+    "before_take",
+    "after_take",
+)
+"""Where a member may be killed in a round; see the replicator's `step`."""
+
+TICK_SECONDS: Final = 0.1
+ELECTION_TICKS: Final = 5
+
+
+class Weather(NamedTuple):
+    """How the network and the disks are.
+
+    Attributes:
+      loss, repeats, late: of all messages, the share that is lost, comes twice, or comes late.
+      late_seconds: how late at most.
+      delay: of every message, in seconds.
+      reorders: whether messages overtake each other.
+      slow_disk: of all that is written, the share that takes up to `slow_seconds`.
+      broken_fetch: of all pieces of states and objects, the share that breaks the transfer.
+      spoilt_fetch: of all states that come, the share that comes damaged.
+    """
+
+    loss: float = 0.0
+    repeats: float = 0.0
+    late: float = 0.0
+    late_seconds: float = 0.0
+    delay: float = 0.002
+    reorders: bool = False
+    slow_disk: float = 0.0
+    slow_seconds: float = 0.0
+    broken_fetch: float = 0.0
+    spoilt_fetch: float = 0.0
+
+
+FAIR: Final = Weather()
+
+
+class Scenario(NamedTuple):
+    """One seed's.
+
+    Attributes:
+      voters: how many there are at first.
+      seconds: how long faults are injected.
+      settings: of every member.
+      weather: until all is healed.
+      faults: the weight of every kind of fault.
+      pause: between two faults, in seconds, on average.
+      clients: how many ask.
+      pace: between two questions of one client, in seconds, on average.
+      plan: what happens to members.
+    """
+
+    voters: int
+    seconds: float
+    settings: RaftSettings
+    weather: Weather
+    faults: dict[str, int]
+    pause: float
+    clients: int
+    pace: float
+    plan: Plan
+
+
+def scenario(seed: int) -> Scenario:
+    """Return what a seed stands for."""
+    chance = random.Random(f"scenario {seed}")
+    bad = chance.random() < 0.75
+    weather = Weather(
+        loss=chance.choice((0.0, 0.01, 0.05, 0.15)) if bad else 0.0,
+        repeats=chance.choice((0.0, 0.05, 0.2)) if bad else 0.0,
+        late=chance.choice((0.0, 0.02, 0.1)) if bad else 0.0,
+        late_seconds=chance.choice((0.2, 1.5)),
+        delay=chance.choice((0.001, 0.01, 0.04)),
+        reorders=chance.random() < 0.5,
+        slow_disk=chance.choice((0.0, 0.0, 0.1, 0.4)),
+        slow_seconds=chance.choice((0.01, 0.05, 0.6)),
+        broken_fetch=chance.choice((0.0, 0.2)),
+        spoilt_fetch=chance.choice((0.0, 0.3)),
+    )
+    faults = {
+        "kill": chance.choice((0, 1, 3)),
+        "kill at step": chance.choice((0, 2, 5)),
+        "kill all": chance.choice((0, 0, 1)),
+        "disk error": chance.choice((0, 0, 1)),
+        "one cut off": chance.choice((0, 1, 3)),
+        "cut in two": chance.choice((0, 1)),
+        "cut one way": chance.choice((0, 1, 2)),
+        "cut healed": 3,
+        "disk stalls": chance.choice((0, 0, 1)),
+        "lead handed over": chance.choice((0, 1)),
+    }
+    plans: tuple[Plan, ...] = ("none", "none", "none", "add", "replace", "exchange", "demote")
+    voters = chance.choices((1, 3, 5), (1, 10, 1))[0]
+    return Scenario(
+        voters=voters,
+        seconds=chance.uniform(1.5, 4.0),
+        settings=RaftSettings(TICK_SECONDS, ELECTION_TICKS, chance.choice((4, 8, 16, 10_000))),
+        weather=weather,
+        faults=faults,
+        pause=chance.choice((0.15, 0.4)),
+        clients=chance.randint(2, 4),
+        pace=chance.choice((0.05, 0.2)),
+        plan="grow" if voters == 1 else chance.choice(plans),
+    )

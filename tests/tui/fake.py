@@ -1,0 +1,419 @@
+"""A node that is not there: answers a dashboard's questions out of figures, however large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from rtgf_node.client import Question
+from rtgf_node.core import merkle, times
+from rtgf_node.core.canonical_json import canonical_bytes
+from rtgf_node.errors import Code, RtgfError
+from rtgf_node.wire import (
+    ActorStatus,
+    BuildAnswer,
+    BuildLine,
+    BuildProgress,
+    BuildStage,
+    Catalog,
+    CatalogEntry,
+    Check,
+    DatasetStatus,
+    LogEntry,
+    LogPage,
+    ProofBundle,
+    QuarantinedFile,
+    ReadyAnswer,
+    RevocationEntry,
+    RevokeAnswer,
+    StatusAnswer,
+    TokenVerdict,
+    VerifyAnswer,
+)
+from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalsAnswer
+from rtgf_node.wire_audit_trail import AuditTrailPage
+from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember
+from rtgf_node.wire_overview import (
+    ActorFigures,
+    CorridorsAnswer,
+    Cursors,
+    Disk,
+    Expiry,
+    Figures,
+    OverviewAnswer,
+    PlaceStanding,
+    RevocationsPage,
+    SourceFigures,
+    Tally,
+)
+
+T = TypeVar("T")
+
+NOW = times.parse("2026-11-23T12:03:11Z")
+PLACES = ("AU", "EU", "KR", "SG", "UK", "US")
+BOUNDS = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0]
+EMPTY = Tally([0.001, 0.01, 0.1], [0, 0, 0, 0], 0.0)
+
+
+class FakeClock:
+    """A clock that stands where it is put."""
+
+    def __init__(self, at: int = NOW) -> None:
+        self.at = at
+
+    def now(self) -> int:
+        return self.at
+
+
+def figures(looks: int) -> Figures:
+    """Return what a busy node has counted after so many looks of two seconds."""
+    counts = [0, 300 * looks, 80 * looks, 15 * looks, 4 * looks, looks, 0, 0, 0, 0, 0, 0, 0]
+    asked = sum(counts)
+    return Figures(
+        requests={"2xx": asked + 40, "4xx": 3, "5xx": 0},
+        verdicts={"valid": asked - 20 * looks, "RTGF_TOKEN_REVOKED": 17 * looks,
+                  "RTGF_TOKEN_EXPIRED": 3 * looks},
+        request_seconds=EMPTY,
+        verify_ms=Tally(BOUNDS, counts, 100.0 * looks),
+        loop_lag_seconds=Tally([0.001, 0.005, 0.01], [19 * looks, looks, 0, 0], 0.01 * looks),
+        appended=18_000 + looks,
+        in_flight=2,
+    )  # fmt: skip
+
+
+def actor(name: str, **members: Any) -> ActorFigures:
+    given: dict[str, Any] = {"capacity": 64, "peak": 1, "requests": 100, "wait_seconds": 0.1,
+                             "serve_seconds": 0.3, "outcomes": {"replied": 100}}  # fmt: skip
+    return ActorFigures(
+        name=name, state="running", restarts=0, last_error=None, **given
+    ) if not members else replace(
+        ActorFigures(name=name, state="running", restarts=0, last_error=None, **given), **members
+    )  # fmt: skip
+
+
+ACTORS = [
+    actor("log", capacity=1024, peak=12),
+    *(actor(name) for name in ("registry", "revocation", "verifier", "compiler", "approvals")),
+    actor("fetcher"),
+    ActorFigures(name="decisions", state="running", restarts=0, last_error=None),
+]
+SOURCES = [
+    SourceFigures("eurlex-psd3", "source", 3600, 1200, "unchanged", "", 7200, "snapshot:eu:a:1"),
+    SourceFigures("mas-aml", "source", 3600, 60, "accepted", "", 120, "snapshot:sg:a:2"),
+    SourceFigures("un-sc", "list", 3600, 900, "unchanged", "", 1800, "2026-11-23-39f8ea3e"),
+    SourceFigures("eu-fsf", "list", 3600, 905, "accepted", "", 1795, "2026-11-23-8a4c7698"),
+]
+DATASETS = [
+    DatasetStatus(name, version, records, digest, f"2026-11-23T11:33:{second}Z", fresh=True)
+    for name, version, records, digest, second in (
+        ("eu-fsf", "2026-11-23-8a4c7698", 5912, "sha256:67c4", 16),
+        ("un-sc", "2026-11-23-39f8ea3e", 1004, "sha256:3cd2", 11),
+    )
+]
+BUILD = BuildLine("sha256:" + "0054" * 16, "published", "2026-11-23T09:00:00Z", "sha256:9b1c")
+CHECKS = [
+    Check("actors", ok=True, detail=""),
+    Check("log", ok=True, detail="newest signed head is 4 s old"),
+    Check("verifier", ok=True, detail="memory loaded, revocation state fresh"),
+    Check("decisions", ok=True, detail="recorded, batched"),
+    Check("intake", ok=True, detail="open"),
+    Check("dataset:eu-fsf", ok=True, detail="fresh"),
+    Check("dataset:un-sc", ok=True, detail="fresh"),
+    Check("witnesses", ok=True, detail="2 of 2 witnesses cosign, 2 are enough"),
+]
+
+
+def overview(*, looks: int = 1, size: int = 18_204, tokens: int = 16) -> OverviewAnswer:
+    """Return a node without a care."""
+    return OverviewAnswer(
+        at=times.to_text(NOW),
+        caller="urn:rtgf:operator:alice",
+        roles=["operator"],
+        status=StatusAnswer(
+            issuer="did:web:fma.example",
+            version="0.4.0",
+            ready=ReadyAnswer("ready", CHECKS),
+            tree_size=size,
+            root_hash="sha256:" + "72aa" * 16,
+            head_issued_at=times.to_text(NOW - 4),
+            revEpoch=3,
+            tokens=tokens,
+            snapshots=6,
+            datasets=DATASETS,
+            actors=[ActorStatus("log", "running", 0, 0, 1024, 12)],
+        ),
+        figures=figures(looks),
+        actors=[
+            one
+            if one.capacity is None
+            else replace(
+                one,
+                requests=100 + 10 * looks,
+                wait_seconds=0.1 + 0.004 * looks,
+                serve_seconds=0.3 + 0.03 * looks,
+            )
+            for one in ACTORS
+        ],
+        sources=SOURCES,
+        pending=0,
+        waiting=0,
+        build=BuildLine(
+            "sha256:" + "0054" * 16, "published", "2026-11-23T09:00:00Z", "sha256:9b1c"
+        ),
+        keys=[
+            Expiry(f"fma.example:ed25519:2026-11:00{n}", purpose, "2027-02-27T00:00:00Z")
+            for n, purpose in enumerate(("token", "log", "status", "receipt"), 1)
+        ],
+        certificates=[Expiry("node.pem", "server", "2027-11-23T00:00:00Z")],
+        disk=Disk(80 << 30, 200 << 30, 48 << 20),
+        cursors=Cursors(log=size, acts=4, denials=1),
+    )
+
+
+def degraded() -> OverviewAnswer:
+    """Return a node that answers, with much that is not as it should be."""
+    good = overview()
+    checks = [
+        replace(one, ok=False, detail="older than its maximum age")
+        if one.name == "dataset:un-sc"
+        else one
+        for one in CHECKS
+    ]
+    status = replace(
+        good.status,
+        ready=ReadyAnswer("degraded", checks),
+        datasets=[DATASETS[0], replace(DATASETS[1], fresh=False)],
+        quarantine=(
+            QuarantinedFile("eu-fsf", "shrinks by 40 %, more than 20 %", "2026-11-23T11:00:00Z",
+                            "2026-11-30T11:00:00Z", "sha256:8a4c"),
+        ),
+    )  # fmt: skip
+    actors = [
+        replace(one, restarts=2, last_error="OSError: no route") if one.name == "fetcher" else one
+        for one in good.actors
+    ]
+    return replace(
+        good,
+        status=status,
+        actors=actors,
+        waiting=1,
+        certificates=[Expiry("node.pem", "server", times.to_text(NOW + 5 * 86_400))],
+        disk=Disk(9 << 30, 200 << 30, 48 << 20),
+        sources=[
+            SOURCES[0],
+            replace(SOURCES[1], outcome="refused", detail="RTGF_KID_UNKNOWN no such key"),
+            *SOURCES[2:],
+        ],
+    )
+
+
+def event(index: int) -> dict[str, Any]:
+    """Return the event of an entry."""
+    place = PLACES[index % len(PLACES)]
+    return {
+        "event_id": f"evt:token_issue:2026-11-23T09:00:00Z:{index:032x}",
+        "type": "token_issue",
+        "at": times.to_text(NOW - 60 - (index % 1000)),
+        "subject": f"RMT:{place}:payments_aml:2026-10.{index}",
+        "digest": "sha256:" + f"{index:064x}",
+        "refs": {"build": "sha256:" + "0054" * 16},
+        "actor": "did:web:fma.example",
+        "payload": {"leaf": index},
+    }
+
+
+class FakeNode:
+    """Answers by path. `asked` is what it was asked, in order; `posted` what it was told to do."""
+
+    url = "https://fma.example:8443"
+
+    def __init__(self, *, size: int = 18_204, tokens: int = 16, busy: bool = True) -> None:
+        self.size, self.tokens = size, tokens
+        self.busy = busy
+        self.looks = 0
+        self.down: RtgfError | None = None
+        self.shown: OverviewAnswer | None = None
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.posted: list[tuple[str, Any]] = []
+        self.closed = False
+        self.revoked: list[RevocationEntry] = [
+            RevocationEntry(f"IMT:EU-SG:payments_aml:2026-10.{n}", f"{n:032x}", "invalid",
+                            "policy_withdrawn", n, times.to_text(NOW - 7200 * (4 - n)),
+                            None if n < 3 else "RMT:SG:payments_aml:2026-10.1")
+            for n in (3, 2, 1)
+        ]  # fmt: skip
+        self.approvals = [
+            ApprovalAnswer("0b7c7a52-6bd3-5f0e-8f5d-1f6a2c4b8d11", ["publish"],
+                           "sha256:" + "0054" * 16, "sha256:9a1c", "waiting",
+                           "urn:rtgf:operator:alice", "2026-11-23T10:00:00Z",
+                           "2026-11-24T10:00:00Z", None, None, None)
+        ]  # fmt: skip
+        self.cluster = ClusterAnswer(
+            alone=True, cluster="", name="", role="leader", leader=None, term=0, last_index=0,
+            commit=0, applied=0, tree_size=size, staleness_seconds=0.0, members=[],
+        )  # fmt: skip
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    async def ask(self, question: Question[T]) -> T:
+        """Answer as a node does: by bytes."""
+        given = {name: value for name, value in question.query.items() if value is not None}
+        self.asked.append((question.path, given))
+        if self.down is not None:
+            raise self.down
+        if question.method == "POST" and question.path.startswith("/admin"):
+            self.posted.append((question.path, msgspec.json.decode(question.content or b"null")))
+        path, _, last = question.path.rpartition("/")
+        answers: dict[str, Callable[[], Any]] = {
+            "/admin/overview": self._overview,
+            "/transparency": lambda: self._log(given["since"], given["limit"]),
+            "/catalog": lambda: self._catalog(given),
+            "/admin/revocations": lambda: RevocationsPage(self.revoked, None),
+            "/admin/audit-trail": lambda: self._trail(given),
+            "/admin/corridors": corridors,
+            "/admin/builds": lambda: [BUILD],
+            "/admin/approvals": lambda: ApprovalsAnswer(self.approvals),
+            "/admin/cluster": lambda: self.cluster,
+            "/verify": verdict,
+            "/admin/revoke": lambda: RevokeAnswer(4, []),
+            "/admin/fetch": lambda: {"items": []},
+            "/admin/compile": running,
+        }
+        if question.path in answers:
+            return question.read(msgspec.json.encode(answers[question.path]()))
+        if path == "/proofs":
+            return question.read(msgspec.json.encode(proof(int(last.rpartition(":")[2], 16))))
+        if question.path == "/tokens":
+            return question.read(b'{"type": "RMT", "jti": "a39d"}')
+        if path == "/admin/builds":
+            return question.read(msgspec.json.encode(running()))
+        if path == "/admin/approvals":
+            return question.read(msgspec.json.encode(self.approvals[0]))
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"there is nothing at {question.path}")
+
+    def _overview(self) -> OverviewAnswer:
+        self.looks += 1
+        if self.shown is not None:
+            return self.shown
+        return overview(looks=self.looks if self.busy else 1, size=self.size, tokens=self.tokens)
+
+    def _log(self, since: int, limit: int) -> LogPage:
+        end = min(self.size, since + limit)
+        entries = [LogEntry(index, event(index)) for index in range(since, end)]
+        return LogPage(self.size, entries, end if end < self.size else None)
+
+    def _catalog(self, given: dict[str, Any]) -> Catalog:
+        start, limit = int(given.get("cursor", 0)), given["limit"]
+        end = min(self.tokens, start + limit)
+        found = [entry(n) for n in range(start, end)]
+        wanted = given.get("corridor") or given.get("jurisdiction")
+        if wanted:
+            found = [one for one in found if f":{wanted}:" in one.uri]
+        return Catalog(found, str(end) if end < self.tokens else None)
+
+    def _trail(self, given: dict[str, Any]) -> AuditTrailPage:
+        last = 4 if given["kind"] == "acts" else 1
+        outcome = "done" if given["kind"] == "acts" else "denied"
+        return AuditTrailPage(
+            [
+                {"seq": seq, "prev": "sha256:00", "entry": {
+                    "at": times.to_text(NOW - 30 + seq), "request_id": f"a96b2373-{seq}",
+                    "client": "urn:rtgf:operator:alice", "address": "192.0.2.7", "method": "POST",
+                    "path": "/admin/revoke", "outcome": outcome, "status": 200,
+                    "body": "sha256:44", "subjects": ["RMT:SG:payments_aml:2026-10.1"]}}
+                for seq in range(given["since"], last + 1)
+            ],
+            None,
+        )  # fmt: skip
+
+
+def entry(number: int) -> CatalogEntry:
+    """Return a line of the catalogue: an RMT, or an IMT every other time."""
+    here, there = PLACES[number % 6], PLACES[(number // 6) % 6]
+    kind, place = ("IMT", f"{here}-{there}") if number % 2 and here != there else ("RMT", here)
+    return CatalogEntry(
+        uri=f"urn:rtgf:token:{kind}:{place}:payments_aml:2026-10.{number + 1}",
+        type=kind,
+        slug=f"{place.lower()}-payments_aml-2026-10.{number + 1}",
+        hash=f"sha512:{number:0128x}",
+        version=f"2026-10.{number + 1}",
+        issued_at="2026-11-23T09:00:00Z",
+        nbf="2026-10-01T00:00:00Z",
+        exp="2026-11-01T00:00:00Z" if number % 7 == 6 else "2027-10-01T00:00:00Z",
+        revoked=number % 5 == 4,
+        leafIndex=number,
+    )
+
+
+def corridors() -> CorridorsAnswer:
+    """Return a few corridors."""
+    end = "2027-10-01T00:00:00Z"
+    return CorridorsAnswer(
+        jurisdictions=[PlaceStanding(place, 2, 0, 0, end) for place in PLACES],
+        corridors=[
+            PlaceStanding("EU-SG", 1, 1, 0, end),
+            PlaceStanding("EU-US", 2, 0, 0, end),
+            PlaceStanding("SG-EU", 0, 1, 0, None),
+        ],
+    )
+
+
+def running() -> BuildAnswer:
+    """Return a build in its midst."""
+    return BuildAnswer(
+        build_id="sha256:" + "0054" * 16,
+        state="running",
+        stages=[BuildStage("plan", "58 tokens are due", "2026-11-23T12:03:01Z")],
+        issued=[],
+        held=[],
+        unsatisfiable=[],
+        progress=BuildProgress("compile", 21, 58),
+    )
+
+
+def verdict() -> VerifyAnswer:
+    """Return a verdict on two tokens, one of them withdrawn."""
+    return VerifyAnswer(
+        valid=False, revEpoch=3, reason="RTGF_TOKEN_REVOKED", decision=None, controls=[],
+        reasons=[], trace_digest=None, tokens=[
+            TokenVerdict("urn:rtgf:token:RMT:SG:payments_aml:2026-10.1", "RMT", "sha512:05",
+                         valid=True, reason=None, exp="2027-10-01T00:00:00Z"),
+            TokenVerdict("urn:rtgf:token:IMT:EU-SG:payments_aml:2026-10.1", "IMT", "sha512:06",
+                         valid=False, reason="RTGF_TOKEN_REVOKED", exp="2027-10-01T00:00:00Z"),
+        ],
+    )  # fmt: skip
+
+
+def proof(index: int) -> ProofBundle:
+    """Return a proof that holds, in a tree of two leaves."""
+    leaf = merkle.leaf_hash(canonical_bytes(event(index)))
+    other = bytes(32)
+    return ProofBundle(
+        eventId=event(index)["event_id"], leafIndex=0, treeSize=2,
+        merkleRoot="sha256:" + merkle.node_hash(leaf, other).hex(), leafHash=leaf.hex(),
+        eventDigest="", path=[other.hex()], consistency=[], issuedAt="2026-11-23T12:03:07Z",
+        checkpoint="", signatures=[],
+    )  # fmt: skip
+
+
+def cluster() -> ClusterAnswer:
+    """Return a cluster of three, one of which is gone."""
+    members = [
+        ClusterMember(1, "node-a", "10.0.0.1:7443", "voter", 120_400, active=True),
+        ClusterMember(2, "node-b", "10.0.0.2:7443", "voter", 120_398, active=True),
+        ClusterMember(3, "node-c", "10.0.0.3:7443", "voter", 118_001, active=False),
+    ]
+    return ClusterAnswer(
+        alone=False, cluster="fma.example/log", name="node-a", role="leader", leader="node-a",
+        term=7, last_index=120_400, commit=120_400, applied=120_400, tree_size=18_204,
+        staleness_seconds=0.2, members=members,
+    )  # fmt: skip
+
+
+def lost() -> RtgfError:
+    """Return what an asker raises when nobody answers."""
+    return RtgfError(Code.RTGF_UNREACHABLE, "https://fma.example:8443 does not answer")

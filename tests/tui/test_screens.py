@@ -1,0 +1,274 @@
+"""What the keys do: going about, opening, filtering, copying; and what each screen shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.tui.driving import Driver, drive
+from tests.tui.fake import FakeNode, cluster, lost
+from tui.app import Dashboard
+from tui.screens import SCREENS
+
+HAS = {
+    "overview": ["Needs you", "18 204", "4 s old", "valid", "mas-aml", "registry"],
+    "log": ["18 204 entries", "18203", "token_issue", "did:web"],
+    "registry": ["RMT:AU:payments_aml:2026-10.1", "✓ in force", "✗ withdrawn", "✗ expired"],
+    "verify": ["Question", "Answer"],
+    "revocation": ["revEpoch 3", "policy_withdrawn", "✗ invalid"],
+    "sources": ["eurlex-psd3", "✓ fresh", "5912"],
+    "actors": ["limit 100 ms", "fetcher", "0/64"],
+    "events": ["token_issue", "POST /admin/revoke", "✗ denied"],
+    "safety": ["node.pem", "✓ fine", "2026-11:001", "urn:rtgf:operator:alice"],
+    "builds": ["21 of 58", "✓ published", "sha256:0054"],
+    "corridors": ["AU  EU  KR", "!1", "✓2"],
+    "approvals": ["! waiting", "publish"],
+    "cluster": ["stands alone", "fma.example"],
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda one: one.NAME)
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=str)
+def test_every_screen_is_reached_by_its_key_and_shows_what_it_is_for(screen, size):
+    async def story(driver: Driver) -> None:
+        await driver.press(screen.KEY)
+        text = driver.text()
+        assert f"[{screen.KEY} {screen.TITLE if size[0] > 80 else screen.SHORT}]" in text
+        assert f"$ {screen.TWIN}" in text
+        if screen.NAME in {"log", "events", "revocation"} and size[0] == 80:
+            text += "did:web"  # the column that goes first where there is no room
+        for said in HAS[screen.NAME]:
+            assert said in text, f"{said!r} is not in\n{text}"
+
+    drive(story, size=size)
+
+
+def test_brackets_go_round_all_screens():
+    async def story(driver: Driver) -> None:
+        seen = []
+        for _ in SCREENS:
+            await driver.press("right_square_bracket")
+            seen.append(driver.app.pane.NAME)
+        assert seen == [*(one.NAME for one in SCREENS[1:]), "overview"]
+        await driver.press("left_square_bracket")
+        assert driver.app.pane.NAME == "cluster"
+
+    drive(story)
+
+
+def test_a_filter_narrows_and_leaves_out_and_ends():
+    async def story(driver: Driver) -> None:
+        await driver.press("3", "slash")
+        await driver.type("rmt !withdrawn eu")
+        text = driver.text()
+        assert "match “rmt !withdrawn eu”, of 16 tokens" in text
+        assert "RMT:EU" in text
+        assert "IMT" not in text
+        assert "✗ withdrawn" not in text
+        await driver.press("enter", "down", "escape")
+        assert "IMT:EU-AU" in driver.text()
+
+    drive(story)
+
+
+def test_words_with_an_equals_sign_are_asked_of_the_node():
+    async def story(driver: Driver) -> None:
+        await driver.press("3", "slash")
+        await driver.type("jurisdiction=EU")
+        await driver.press("enter")
+        asked = [given for path, given in driver.node.asked if path == "/catalog"]
+        assert asked == [{"limit": 200}, {"jurisdiction": "EU", "limit": 200}]
+        text = driver.text()
+        assert "RMT:EU" in text
+        assert "RMT:KR" not in text
+
+    drive(story)
+
+
+def test_an_entry_is_opened_with_its_proof_and_its_raw_form():
+    async def story(driver: Driver) -> None:
+        await driver.press("2", "down", "enter")
+        text = driver.text()
+        assert "entry 18202" in text
+        await driver.press("pagedown")
+        assert "✓ the path leads from the entry to the root" in driver.text()
+        await driver.press("j", "home")
+        assert '"event_id"' in driver.text()
+        await driver.press("y")
+        assert driver.app.clipboard.startswith("evt:token_issue:")
+        await driver.press("escape")
+        assert driver.app.pane.NAME == "log"
+
+    drive(story)
+
+
+def test_from_a_token_to_its_entry_and_from_an_entry_to_its_token():
+    async def story(driver: Driver) -> None:
+        await driver.press("3", "down", "down", "g")
+        assert driver.app.pane.NAME == "log"
+        row = driver.app.pane.row
+        assert row is not None
+        assert row.key == "2"
+        await driver.press("g")
+        assert driver.app.pane.NAME == "registry"
+        assert "match “RMT:KR:payments_aml:2026-10.2”" in driver.text()
+
+    drive(story)
+
+
+def test_a_corridor_opens_its_tokens():
+    async def story(driver: Driver) -> None:
+        await driver.press("m", "down", "right", "right", "right")
+        assert "EU-SG  1 in force, 1 withdrawn" in driver.text()
+        await driver.press("enter")
+        assert driver.app.pane.NAME == "registry"
+        assert ("/catalog", {"corridor": "EU-SG", "limit": 200}) in driver.node.asked
+
+    drive(story)
+
+
+def test_what_is_asked_of_verify_is_answered_token_by_token():
+    async def story(driver: Driver) -> None:
+        await driver.press("4", "i")
+        await driver.type("RMT:SG:a:1 IMT:EU-SG:a:1")
+        await driver.press("f5")
+        text = driver.text()
+        assert "✗ not valid  RTGF_TOKEN_REVOKED" in text
+        assert "✓ valid  urn:rtgf:token:RMT:SG" in text
+        await driver.press("1")
+        assert driver.app.pane.NAME == "overview"
+
+    drive(story)
+
+
+def test_digits_in_the_question_are_not_screens():
+    async def story(driver: Driver) -> None:
+        await driver.press("4", "i", "2", "3")
+        assert driver.app.pane.NAME == "verify"
+        await driver.press("f5")
+        assert "'23' is no token id" in driver.text()
+
+    drive(story)
+
+
+def test_a_lost_node_is_said_and_what_was_known_stays_and_it_comes_back():
+    async def story(driver: Driver) -> None:
+        driver.node.down = lost()
+        driver.clock.at += 60
+        await driver.look()
+        text = driver.text()
+        assert "✗ node unreachable since 12:04:11, retrying; what is shown is of 12:03:11" in text
+        assert "✗ UNREACHABLE" in text
+        assert "18 204" in text
+        assert driver.app.query_one("#screens").has_class("-stale")
+        await driver.press("3")  # a screen that never was loaded does not make it worse
+        driver.node.down = None
+        await driver.look()
+        text = driver.text()
+        assert "unreachable" not in text
+        assert "RMT:AU" in text
+        assert not driver.app.query_one("#screens").has_class("-stale")
+
+    drive(story)
+
+
+def test_a_node_that_never_answered_is_said():
+    node = FakeNode()
+    node.down = lost()
+
+    async def story(driver: Driver) -> None:
+        text = driver.text()
+        assert "rtgf · fma.example:8443" in text
+        assert "✗ node unreachable since 12:03:11, retrying" in text
+        for screen in SCREENS:
+            await driver.press(screen.KEY)
+
+    drive(story, node)
+
+
+def test_several_nodes_are_gone_through_and_all_are_on_the_cluster_screen():
+    other = FakeNode(size=77)
+    other.url = "https://b.example:8443"
+
+    async def story(driver: Driver) -> None:
+        assert "node 1 of 2" in driver.text()
+        await driver.press("n")
+        assert "node 2 of 2" in driver.text()
+        assert "77" in driver.text()
+        await driver.press("c")
+        text = driver.text()
+        assert "1 fma.example  ✓ ready  18 204 entries" in text
+        assert "2 fma.example  ✓ ready  77 entries" in text
+
+    drive(story, FakeNode(), other)
+
+
+def test_a_cluster_shows_who_leads_and_who_is_gone():
+    node = FakeNode()
+    node.cluster = cluster()
+
+    async def story(driver: Driver) -> None:
+        await driver.press("c")
+        text = driver.text()
+        assert "led by node-a  term 7" in text
+        assert "✗ unreachable" in text
+        assert "2 399" in text
+
+    drive(story, node)
+
+
+def test_pause_stops_looking():
+    async def story(driver: Driver) -> None:
+        await driver.press("space")
+        assert "PAUSED" in driver.text()
+        looks = driver.node.looks
+        driver.app._look()
+        await driver.settle()
+        assert driver.node.looks == looks
+        await driver.press("space")
+        assert driver.node.looks == looks + 1
+
+    drive(story)
+
+
+def test_help_says_the_keys_of_the_screen_and_its_twin():
+    async def story(driver: Driver) -> None:
+        await driver.press("5", "question_mark")
+        text = driver.text()
+        assert "Keys of Revocation" in text
+        assert "Go to what it rests on" in text
+        assert "Revoke" not in text.replace("Keys of Revocation", "")
+
+    drive(story, size=(100, 50))
+
+
+def test_the_palette_goes_to_screens():
+    async def story(driver: Driver) -> None:
+        await driver.press("ctrl+p")
+        await driver.type("approv")
+        await driver.press("enter")
+        await driver.settle()
+        assert driver.app.pane.NAME == "approvals"
+
+    drive(story)
+
+
+def test_a_table_is_exported_whole(tmp_path):
+    async def story(driver: Driver) -> None:
+        await driver.press("3", "e")
+        (path,) = tmp_path.iterdir()
+        assert path.name == "rtgf-registry-2026-11-23T120311Z.tsv"
+        lines = path.read_text().splitlines()
+        assert len(lines) == 17
+        assert lines[0].split("\t") == ["token", "state", "validity", "until", "entry"]
+
+    drive(story, exports=tmp_path)
+
+
+def test_connections_are_closed_at_the_end():
+    node = FakeNode()
+
+    async def story(driver: Driver) -> None:
+        assert isinstance(driver.app, Dashboard)
+
+    drive(story, node)
+    assert node.closed

@@ -1,0 +1,178 @@
+"""Screen c: who holds the log together with this node, who leads, and all watched nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from rtgf_node.client import Question, operator_questions
+from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember, LeadershipRequest
+from tui import words
+from tui.screens.pane import Hint, Pane
+from tui.tones import BAD, DIM, OK, WARN, Span, Spans, line, told
+from tui.watch import Watch
+from tui.widgets.box import Box
+from tui.widgets.confirm import Act
+from tui.widgets.detail import fields
+from tui.widgets.filtered import Filtered
+from tui.widgets.table import Column, Row
+
+STALE_SECONDS = 5.0
+"""A member that hears nothing for so long is cut off, not slow."""
+
+
+class Cluster(Pane):
+    """The cluster as this node sees it."""
+
+    NAME = "cluster"
+    TITLE = "Cluster"
+    SHORT = "Clu"
+    KEY = "c"
+    TWIN = "rtgf cluster status"
+    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("act.lead", "hand leadership over", acting=True),)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("T", "lead", "Hand leadership over to it", id="act.lead")
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loading = False
+        self._answer: ClusterAnswer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Return the parts."""
+        yield Box("This node", id="c-own")
+        yield Filtered(
+            Column("member", grow=True),
+            Column("role"),
+            Column("state"),
+            Column("holds", right=True),
+            Column("behind", right=True),
+            Column("address", drop=1),
+            noun="members",
+        )
+        yield Box("Watched from here", id="c-watched")
+
+    def watched(self, watch: Watch) -> None:
+        """Ask how the cluster is."""
+        self.query_one("#c-watched", Box).say(*_watched(self.window.watches, self.window.now()))
+        if watch.seen is not None and watch.lost_at is None and not self._loading:
+            self._loading = True
+            self.run_worker(self._load(), group="cluster", exclusive=True)
+
+    async def _load(self) -> None:
+        try:
+            answer = await self.window.inform(operator_questions.cluster(), absent=True)
+            if self.filtered is None:
+                return
+            if answer is None:
+                own = self.query_one("#c-own", Box)
+                own.say(line(("this node says nothing of a cluster", DIM)))
+                return
+            self._answer = answer
+            self.query_one("#c-own", Box).say(*_own(answer))
+            self.filtered.show([_row(one, answer) for one in answer.members])
+        finally:
+            self._loading = False
+
+    def describe(self, row: Row) -> Sequence[Spans]:
+        """Return a member in full."""
+        one: ClusterMember = row.data
+        return fields(
+            ("member", one.name),
+            ("address", one.address),
+            ("role", one.role),
+            ("state", (row.cells[2],)),
+            ("raft id", str(one.raft_id)),
+            ("holds", "-" if one.match is None else words.number(one.match)),
+        )
+
+    def action_lead(self) -> None:
+        """Hand leadership over to the member under the cursor."""
+        if self.row is None or self._answer is None:
+            return
+        name = self.row.key
+        if self._answer.alone or name == self._answer.leader:
+            self.notify(f"{name} leads already", severity="warning")
+            return
+        act = Act(
+            "Hand leadership over",
+            f"{name} leads from now on; writes wait for it, reads go on.",
+            name,
+            f"rtgf cluster transfer {name}",
+        )
+        self.window.perform(act, partial(_handing, name))
+
+
+def _handing(name: str, _reason: str) -> Question[object]:
+    return operator_questions.transfer_leadership(LeadershipRequest(to=name))
+
+
+def _own(answer: ClusterAnswer) -> list[Spans]:
+    if answer.alone:
+        return [
+            line(told("stands alone", OK), "  one node, its own leader; nobody takes over for it"),
+            line(("log      ", DIM), f"{words.number(answer.tree_size)} entries"),
+        ]
+    fresh = answer.staleness_seconds < STALE_SECONDS
+    leader = answer.leader or "nobody"
+    return [
+        line(
+            (answer.name, "strong"),
+            f" of {answer.cluster}: ",
+            told(answer.role),
+            f"  led by {leader}  term {answer.term}",
+        )
+        if answer.leader
+        else line((answer.name, "strong"), f" of {answer.cluster}: ", told("no leader", BAD)),
+        line(
+            ("fresh    ", DIM),
+            told(f"{answer.staleness_seconds:.1f} s behind", OK if fresh else WARN),
+            f"  applied {words.number(answer.applied)} of {words.number(answer.commit)} committed",
+        ),
+        line(("log      ", DIM), f"{words.number(answer.tree_size)} entries"),
+    ]
+
+
+def _row(one: ClusterMember, answer: ClusterAnswer) -> Row:
+    leads = one.name == answer.leader
+    if one.role == "removed":
+        state = told("removed", DIM)
+    elif one.active is False:
+        state = told("unreachable")
+    elif one.active or one.name == answer.name:
+        state = told("active", OK)
+    else:
+        state = told("not known here", DIM)
+    behind = "" if one.match is None else words.number(max(0, answer.last_index - one.match))
+    cells: tuple[Span, ...] = (
+        (one.name, "strong" if one.name == answer.name else ""),
+        told("leader") if leads else told(one.role, OK if one.role == "voter" else DIM),
+        state,
+        ("-" if one.match is None else words.number(one.match), ""),
+        (behind, ""),
+        (one.address, DIM),
+    )
+    return Row(one.name, cells, one)
+
+
+def _watched(watches: Sequence[Watch], now: int) -> list[Spans]:
+    lines = []
+    for number, watch in enumerate(watches, 1):
+        size = words.number(watch.seen.status.tree_size) if watch.seen is not None else "-"
+        lost = f"  since {words.clock(watch.lost_at)}" if watch.lost_at is not None else ""
+        age = words.age(now - watch.seen_at) if watch.seen_at is not None else "-"
+        lines.append(
+            line(
+                (f"{number} ", DIM),
+                (f"{watch.name}  ", "strong"),
+                told(watch.state),
+                f"{lost}  {size} entries",
+                (f"  seen {age} ago  {watch.url}", DIM),
+            )
+        )
+    return lines

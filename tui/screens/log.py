@@ -1,0 +1,196 @@
+"""Screen 2: the log's entries, newest first; an entry with its proof, checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+
+from rtgf_node.client import questions
+from rtgf_node.core import merkle, times
+from rtgf_node.core.canonical_json import canonical_bytes
+from rtgf_node.errors import RtgfError
+from rtgf_node.wire import ProofBundle
+from tui import words
+from tui.screens.pane import Hint, Pane
+from tui.tones import ACCENT, BAD, DIM, OK, Span, Spans, line, told
+from tui.watch import Watch
+from tui.widgets.box import Box
+from tui.widgets.detail import Detail, fields, heading
+from tui.widgets.filtered import Filtered
+from tui.widgets.pages import Pages
+from tui.widgets.plot import bar_line
+from tui.widgets.table import Column, Row
+
+LOOK_SECONDS = 0.1
+"""Between two looks at which entries came into sight."""
+
+
+class Log(Pane):
+    """The transparency log."""
+
+    NAME = "log"
+    TITLE = "Log"
+    SHORT = "Log"
+    KEY = "2"
+    TWIN = "rtgf events log"
+    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("row.related", "go to the token"),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pages = Pages(5)
+        self._loading = False
+        self._of: Watch | None = None
+        self._wanted: str = ""
+
+    def compose(self) -> ComposeResult:
+        """Return the parts."""
+        yield Box("Newest signed head", id="l-head")
+        yield Filtered(
+            Column("index", right=True),
+            Column("at"),
+            Column("type"),
+            Column("subject", grow=True),
+            Column("actor", drop=1),
+            noun="entries",
+        )
+
+    def on_mount(self) -> None:
+        """Look after the entries in sight."""
+        self.set_interval(LOOK_SECONDS, self._fill)
+
+    def watched(self, watch: Watch) -> None:
+        """Show what is known."""
+        seen, filtered = watch.seen, self.filtered
+        if seen is None or filtered is None:
+            return
+        if watch is not self._of:
+            self._of, self._pages = watch, Pages(5)
+        now, status = times.parse(seen.at), seen.status
+        appends = watch.history.series(lambda one: one.appends)
+        self.query_one("#l-head", Box).show(
+            lambda width, _: [
+                line(
+                    (words.number(status.tree_size), "strong"),
+                    " entries, signed ",
+                    f"{words.since(status.head_issued_at, now)} ago, {seen.pending} pending",
+                ),
+                line(("root     ", DIM), status.root_hash),
+                line(("appends  ", DIM), (bar_line(appends, max(1, width - 9)), ACCENT)),
+            ]
+        )
+        self._pages.grow(status.tree_size)
+        filtered.show(self._pages)
+
+    def about(self, text: str) -> None:
+        """Go to the entry with this index."""
+        if self.filtered is not None and text.isdecimal():
+            self.filtered.action_clear()
+            self.filtered.table.go_to(self._pages.place_of(text))
+
+    def _fill(self) -> None:
+        if self.display and not self._loading and self._of is not None:
+            wanted = self._pages.wanted()
+            if wanted is not None:
+                self._loading = True
+                self.run_worker(self._load(self._pages, *wanted), group="pages")
+
+    async def _load(self, pages: Pages, start: int, count: int) -> None:
+        try:
+            page = await self.window.inform(questions.log_page(start, limit=count))
+            if page is None or not page.entries:
+                pages.give_up()
+                return
+            pages.take({one.index: _row(one.index, one.event) for one in page.entries[:count]})
+            if self.filtered is not None and pages is self._pages:
+                self.filtered.show(pages)
+        finally:
+            self._loading = False
+
+    def open(self, row: Row) -> None:
+        """Show an entry, and get its proof."""
+        if row.data is None:
+            return
+        window = Detail(
+            f"entry {row.key}", self.describe(row), row.data, copied=row.data["event_id"]
+        )
+        self.app.push_screen(window)
+        self.run_worker(self._prove(row, window), group="proof", exclusive=True)
+
+    async def _prove(self, row: Row, window: Detail) -> None:
+        bundle = await self.window.inform(questions.proof(row.data["event_id"]))
+        if bundle is not None:
+            window.add(_proof(row.data, bundle, self.window.current.url))
+
+    def describe(self, row: Row) -> Sequence[Spans]:
+        """Return an entry in full."""
+        if row.data is None:
+            return ()
+        event: dict[str, Any] = row.data
+        refs = [
+            (name, ", ".join(to) if isinstance(to, list) else to)
+            for name, to in event["refs"].items()
+        ]
+        return [
+            *fields(
+                ("event", event["event_id"]),
+                ("type", event["type"]),
+                ("at", event["at"]),
+                ("subject", event["subject"]),
+                ("digest", event["digest"]),
+                ("actor", event["actor"]),
+            ),
+            *(heading("rests on") if refs else []),
+            *fields(*refs),
+            *(heading("payload") if event["payload"] else []),
+            *fields(*((name, str(value)) for name, value in event["payload"].items())),
+        ]
+
+    def action_related(self) -> None:
+        """Go to the token that the entry is about."""
+        row = self.row
+        if row is not None and row.data is not None:
+            self.window.go("registry", str(row.data["subject"]))
+
+
+def _row(index: int, event: dict[str, Any]) -> Row:
+    cells: tuple[Span, ...] = (
+        (str(index), ""),
+        (words.moment(event["at"]), DIM),
+        (event["type"], "strong"),
+        (event["subject"], ""),
+        (event["actor"], DIM),
+    )
+    return Row(str(index), cells, event)
+
+
+def _proof(event: dict[str, Any], bundle: ProofBundle, url: str) -> list[Spans]:
+    """Return the inclusion proof as steps from the entry up to the signed root."""
+    leaf = merkle.leaf_hash(canonical_bytes(event))
+    path = [bytes.fromhex(node) for node in bundle.path]
+    root = bytes.fromhex(bundle.merkleRoot.removeprefix("sha256:"))
+    try:
+        merkle.verify_inclusion(
+            leaf_hash=leaf,
+            index=bundle.leafIndex,
+            tree_size=bundle.treeSize,
+            proof=path,
+            root=root,
+        )
+        verdict = told("the path leads from the entry to the root", OK)
+    except RtgfError as error:
+        verdict = told(f"the proof does not hold: {error.detail}", BAD)
+    lines = [
+        *heading("proof, checked here"),
+        line(verdict),
+        line(("leaf  ", DIM), leaf.hex()),
+    ]
+    lines += [line(("  └── with ", DIM), node) for node in bundle.path]
+    lines += [
+        line(("root  ", DIM), bundle.merkleRoot),
+        line(("under a head of ", DIM), f"{bundle.treeSize} entries, signed {bundle.issuedAt}"),
+        (),
+        line(("curl  ", DIM), f"curl --cacert pki/ca.pem {url}/proofs/{bundle.eventId}"),
+    ]
+    return lines

@@ -1,0 +1,234 @@
+"""Screen 1: ready or not, what the node holds, what it answers, and what needs a human."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from rtgf_node.core import times
+from rtgf_node.wire_overview import OverviewAnswer, SourceFigures
+from tui import words
+from tui.history import Look
+from tui.needs import needs
+from tui.screens.pane import Hint, Pane
+from tui.tones import ACCENT, BAD, DIM, OK, WARN, Span, Spans, Tone, line, sign, told
+from tui.watch import Watch
+from tui.widgets.box import Box
+from tui.widgets.plot import bar_line, plot
+
+SLOW_MS = 100.0
+"""The objective for `/verify` (P95)."""
+
+HEAD_PERIODS = 3
+"""A head older than so many looks of its own period is what readiness calls too old."""
+
+
+class Overview(Pane):
+    """The node on one page."""
+
+    NAME = "overview"
+    TITLE = "Overview"
+    SHORT = "Top"
+    KEY = "1"
+    TWIN = "rtgf status"
+    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("row.related", "go to the first need"),)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "related", "Go to the first need", show=False)
+    ]
+    can_focus = True
+
+    def compose(self) -> ComposeResult:
+        """Return the boxes."""
+        with Horizontal(id="upper"):
+            with Vertical():
+                yield Box("Log", id="o-log")
+                yield Box("Sources", id="o-sources")
+            with Vertical():
+                yield Box("Verdicts", id="o-verdicts")
+                yield Box("Actors", id="o-actors")
+        with Horizontal(id="o-plots"):
+            yield Box("/verify answers a second", id="o-rate")
+            yield Box("/verify takes, p99", id="o-p99")
+            yield Box("Entries in the log", id="o-size")
+        yield Box("Needs you", id="o-needs")
+
+    def watched(self, watch: Watch) -> None:
+        """Show what is known."""
+        seen = watch.seen
+        if seen is None:
+            return
+        history = watch.history
+
+        def box(name: str) -> Box:
+            return self.query_one(f"#o-{name}", Box)
+
+        box("log").show(lambda width, _: _log(seen, history.series(lambda one: one.appends), width))
+        box("verdicts").show(lambda width, height: _verdicts(watch, seen, width, height))
+        box("sources").show(lambda width, height: _sources(seen, width, height))
+        box("actors").show(lambda width, height: _actors(watch, seen, width, height))
+        found = needs(seen)
+        box("needs").border_title = f"Needs you ({len(found)})" if found else "Needs you"
+        box("needs").show(
+            lambda _width, _height: (
+                [
+                    ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
+                    for one in found
+                ]
+                or [line(told("nothing needs you", OK))]
+            )
+        )
+        box("rate").show(
+            lambda width, height: plot(
+                history.series(lambda one: one.verdicts), width, height, words=words.rate
+            )
+        )
+        box("p99").show(
+            lambda width, height: plot(
+                history.series(lambda one: one.p99),
+                width,
+                height,
+                words=words.milliseconds,
+                limit=SLOW_MS,
+            )
+        )
+        box("size").show(
+            lambda width, height: plot(
+                history.series(lambda one: float(one.size)),
+                width,
+                height,
+                words=lambda value: words.number(int(value or 0)),
+            )
+        )
+
+    def action_related(self) -> None:
+        """Go to where the worst need is."""
+        seen = self.window.current.seen
+        found = needs(seen) if seen is not None else []
+        if found:
+            self.window.go(found[0].screen)
+
+
+def _log(seen: OverviewAnswer, appends: list[float | None], width: int) -> list[Spans]:
+    status, now = seen.status, times.parse(seen.at)
+    check = next((one for one in status.ready.checks if one.name == "log"), None)
+    good = check is None or check.ok
+    head = words.since(status.head_issued_at, now)
+    lines = [
+        _pair("size", words.number(status.tree_size)),
+        line(
+            _name("head"), f"{head} old  ", told("ok" if good else "too old", OK if good else BAD)
+        ),
+        _pair("pending", words.number(seen.pending)),
+    ]
+    witnesses = next((one for one in status.ready.checks if one.name == "witnesses"), None)
+    if witnesses is not None:
+        lines.append(
+            line(_name("witnesses"), told(witnesses.detail.partition(",")[0], _tone(witnesses.ok)))
+        )
+    lines.append(
+        line(_name("tokens"), f"{words.number(status.tokens)}  revEpoch {status.revEpoch}")
+    )
+    lines.append(line(_name("appends"), (bar_line(appends, max(1, width - 11)), ACCENT)))
+    return lines
+
+
+def _verdicts(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
+    counted = sorted(seen.figures.verdicts.items(), key=lambda one: (one[0] != "valid", -one[1]))
+    newest = watch.history.newest or Look(0, 0)
+    lines = [
+        line(
+            _name("p50 / p99"),
+            f"{words.milliseconds(newest.p50)} / {words.milliseconds(newest.p99)}  ",
+            (words.rate(newest.verdicts), DIM),
+        )
+    ]
+    if not counted:
+        return [*lines, line(("none asked since the node began", DIM))]
+    names = {name: name.removeprefix("RTGF_").removeprefix("TOKEN_").lower() for name, _ in counted}
+    wide = min(24, max(len(name) for name in names.values()))
+    room = max(1, width - wide - 13)
+    for name, count in counted[: max(1, height - 1)]:
+        series = [look.by_verdict.get(name) for look in watch.history.looks]
+        tone = OK if name == "valid" else WARN
+        lines.append(
+            line(
+                (names[name][:wide].ljust(wide + 1), ""),
+                words.number(count).rjust(9) + " ",
+                (bar_line(series, room), tone),
+            )
+        )
+    return lines
+
+
+def _sources(seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
+    states = {one.name: (one, *source_state(seen, one)) for one in seen.sources}
+    rank = {BAD: 0, WARN: 1}
+    ordered = sorted(states.values(), key=lambda one: rank.get(one[1][1], 2))
+    room = max(8, width - 22)
+    lines: list[Spans] = []
+    for source, state, _ in ordered:
+        name = source.name if len(source.name) <= room else source.name[: room - 1] + "…"
+        lines.append(
+            line(name.ljust(room + 1), words.age(source.seconds_ago).rjust(7) + "  ", state)
+        )
+    return _fitted(lines, height, "6")
+
+
+def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str]:
+    """Return a source's state as it is told, and in its own words."""
+    for waiting in seen.status.quarantine:
+        if waiting.name == source.name:
+            return told("quarantined"), waiting.reason
+    held = next((one for one in seen.status.datasets if one.name == source.name), None)
+    if held is not None and not held.fresh:
+        return told("STALE"), source.detail
+    if source.outcome == "refused":
+        return told("refused"), source.detail
+    if held is not None:
+        return told("fresh"), source.detail
+    return told(source.outcome or "not yet"), source.detail
+
+
+def _actors(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
+    rows = sorted(seen.actors, key=lambda one: (one.state == "running", not one.restarts))
+    room = min(12, max(8, width - 23))
+    lines: list[Spans] = []
+    for actor in rows:
+        pace = watch.history.actors.get(actor.name)
+        waiting = f"{actor.depth}/{actor.capacity}" if actor.capacity is not None else ""
+        served = words.milliseconds(pace.serve_ms) if pace and pace.serve_ms is not None else ""
+        state = told(actor.state)
+        if actor.restarts and actor.state == "running":
+            state = told(f"restarts: {actor.restarts}", WARN)
+        lines.append(
+            line(
+                actor.name[:room].ljust(room + 1),
+                (state[0].ljust(14), state[1]),
+                waiting.rjust(7),
+                served.rjust(10) if width >= room + 33 else "",
+            )
+        )
+    return _fitted(lines, height, "7")
+
+
+def _fitted(lines: list[Spans], height: int, key: str) -> list[Spans]:
+    """Return the lines that fit; the last one says how many do not, and where they are."""
+    if len(lines) <= height or height <= 0:
+        return lines
+    left = len(lines) - height + 1
+    return [*lines[: height - 1], line((f"and {left} more → {key}", DIM))]
+
+
+def _name(text: str) -> Span:
+    return text.ljust(11), DIM
+
+
+def _pair(name: str, value: str) -> Spans:
+    return line(_name(name), value)
+
+
+def _tone(ok: bool) -> Tone:
+    return OK if ok else WARN

@@ -1,0 +1,122 @@
+"""Screen 9: keys and certificates with the days they have left, the disk, the clock, the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from rtgf_node.core import times
+from rtgf_node.wire_overview import Expiry, OverviewAnswer
+from tui import words
+from tui.needs import LATE_DAYS, LOW_DISK, WARN_DAYS
+from tui.screens.pane import Pane
+from tui.tones import BAD, DIM, OK, WARN, Span, Spans, Tone, line, told
+from tui.watch import Watch
+from tui.widgets.box import Box
+from tui.widgets.detail import fields
+from tui.widgets.filtered import Filtered
+from tui.widgets.table import Column, Row
+
+
+class Safety(Pane):
+    """What must not end or fill up unnoticed."""
+
+    NAME = "safety"
+    TITLE = "Safety"
+    SHORT = "Saf"
+    KEY = "9"
+    TWIN = "rtgf keys list"
+
+    def compose(self) -> ComposeResult:
+        """Return the parts."""
+        with Horizontal(id="s-upper"):
+            yield Box("House", id="s-house")
+            yield Box("Checks", id="s-checks")
+        yield Filtered(
+            Column("key or certificate", grow=True),
+            Column("for"),
+            Column("days left", right=True),
+            Column("state"),
+            Column("ends", drop=1),
+            noun="keys and certificates",
+        )
+
+    def watched(self, watch: Watch) -> None:
+        """Show what is known."""
+        seen = watch.seen
+        if seen is None or self.filtered is None:
+            return
+        now = times.parse(seen.at)
+        rows = [_row(one, now) for one in (*seen.keys, *seen.certificates)]
+        self.filtered.show(sorted(rows, key=lambda row: row.data.expires_at))
+        offset = None if watch.seen_at is None else now - watch.seen_at
+        self.query_one("#s-house", Box).say(*_house(seen, offset))
+        checks = sorted(seen.status.ready.checks, key=lambda one: one.ok)
+        self.query_one("#s-checks", Box).say(
+            *(
+                line(told(one.name, OK if one.ok else BAD), (f"  {one.detail}", DIM))
+                for one in checks
+            )
+        )
+
+    def describe(self, row: Row) -> Sequence[Spans]:
+        """Return a key or certificate in full."""
+        one: Expiry = row.data
+        return fields(
+            ("name", one.name),
+            ("for", one.purpose),
+            ("state", (row.cells[3],)),
+            ("ends", one.expires_at),
+            ("revoked", one.revoked_at),
+        )
+
+
+def _house(seen: OverviewAnswer, offset: int | None) -> list[Spans]:
+    disk = seen.disk
+    share = disk.free_bytes / disk.total_bytes if disk.total_bytes else 1.0
+    clock = "-" if offset is None else f"{offset:+d} s to here"
+    return fields(
+        (
+            "disk",
+            line(
+                told("enough" if share >= LOW_DISK else "low", OK if share >= LOW_DISK else WARN),
+                f"  {words.size(disk.free_bytes)} free, {share:.0%}",
+            ),
+        ),
+        ("store", words.size(disk.store_bytes)),
+        (
+            "clock",
+            line(told("right" if abs(offset or 0) <= 2 else "off", _clock(offset)), f"  {clock}"),
+        ),
+        ("you", seen.caller),
+        ("roles", ", ".join(seen.roles)),
+        ("version", seen.status.version),
+    )
+
+
+def _clock(offset: int | None) -> Tone:
+    return OK if offset is None or abs(offset) <= 2 else WARN
+
+
+def _row(one: Expiry, now: int) -> Row:
+    days = (times.parse(one.expires_at) - now) // words.DAY
+    if one.revoked_at is not None:
+        state = told("revoked")
+    elif days < 0:
+        state = told("expired")
+    elif days < LATE_DAYS:
+        state = told("ends soon", BAD)
+    elif days < WARN_DAYS:
+        state = told("ends soon", WARN)
+    else:
+        state = told("fine", OK)
+    cells: tuple[Span, ...] = (
+        (one.name, ""),
+        (one.purpose, DIM),
+        (str(days), ""),
+        state,
+        (one.expires_at[:10], DIM),
+    )
+    return Row(one.name, cells, one)
