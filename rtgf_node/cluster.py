@@ -327,25 +327,6 @@ class Membership:
         raise RtgfError(Code.RTGF_NOT_FOUND, f"no member is named {name!r}")
 
 
-class _Holding:
-    """Where the bytes of objects are: in this store, and with the peers."""
-
-    def __init__(self, store: Store, bulk: Bulk, members: Callable[[], Collection[int]]) -> None:
-        self._store = store
-        self._bulk = bulk
-        self._members = members
-
-    def has(self, digest: str) -> bool:
-        return self._store.objects.has(digest)
-
-    async def hold(self, digests: Collection[str]) -> None:
-        await self._bulk.hold(digests)
-
-    async def fetch(self, digests: Collection[str]) -> None:
-        for digest in digests:
-            await self._bulk.fetch_object(digest, self._members())
-
-
 @asynccontextmanager
 async def _membership(
     config: Config, store: Store, state: RaftState, check_head: Callable[[bytes], None]
@@ -385,7 +366,7 @@ async def _membership(
         StateMachine(store),
         store,
         transport=transport,
-        objects=_Holding(store, bulk, lambda: roster().keys() - {state.raft_id}),
+        objects=bulk,
         fetch_state=fetch_state,
         check_head=check_head,
         nonce=secrets.token_bytes(8),
@@ -395,6 +376,7 @@ async def _membership(
             compact_every=told.compact_every,
         ),
     )
+    bulk.sweep()
     async with trio.open_nursery() as nursery:
         await nursery.start(replicator.run)
         await nursery.start(partial(transport.run, told.bind, replicator))

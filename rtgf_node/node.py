@@ -10,6 +10,7 @@ import gc
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,9 @@ log = structlog.get_logger(__name__)
 
 LOG_WAITING = 1024
 """Commands that may wait for the log: a tenth of a second at what it commits."""
+
+THREAD_SECONDS = 0.001
+"""For so long a thread that computes may hold up whoever answers (CPython's own: 5 ms)."""
 
 ACTORS = ("log", "registry", "revocation", "verifier", "compiler", "approvals", "fetcher")
 """Those with a mailbox in every node."""
@@ -482,6 +486,7 @@ class Node:
             # What is loaded stays: looking through all of it again and again would hold up answers.
             gc.collect()
             gc.freeze()
+            sys.setswitchinterval(THREAD_SECONDS)
             log.info(
                 "node_ready",
                 url=self._config.node.public_url,

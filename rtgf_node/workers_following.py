@@ -103,6 +103,14 @@ class Following:
         """Return for how long this process may have missed what was committed."""
         return self._beat.staleness_seconds + max(0.0, time.monotonic() - self._beat.at)
 
+    async def read_barrier(self) -> None:
+        """Refuse: such a question is handed to the node itself.
+
+        Raises:
+          RtgfError: RTGF_UNAVAILABLE.
+        """
+        raise RtgfError(Code.RTGF_UNAVAILABLE, "a worker knows no more than it was told")
+
     async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Refuse: a worker changes nothing.
 

@@ -1,4 +1,4 @@
-"""Real clusters for tests: whole nodes, each a process of its own, joined as an operator joins them."""
+"""Real clusters for tests: whole nodes, each a process, joined as an operator joins them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.errors import RtgfError
@@ -72,7 +72,7 @@ class TestCluster:
         self._running: dict[str, RunningNode] = {}
         first.cli("cluster", "init", "a", f"127.0.0.1:{free_port()}").check_returncode()
 
-    def __enter__(self) -> TestCluster:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -182,4 +182,3 @@ def cluster_of(
         for name in names:
             cluster.promote(name)
         yield cluster
-

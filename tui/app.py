@@ -26,7 +26,7 @@ from tui.watch import Target, Watch
 from tui.widgets.confirm import Act, Confirm
 from tui.widgets.detail import Detail, fields
 from tui.widgets.frame import Head, Keys, Tab, Tabs
-from tui.widgets.painted import Painted
+from tui.widgets.painted import ASCII
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Dashboard(App[None]):
             self.register_theme(theme)
         self.theme = self._options.theme
         if self._options.in_ascii:
-            Painted.in_ascii = True
+            self.add_class(ASCII)
         await self._come_to(Overview.NAME)
         self.set_interval(1.0, self._frame)
         if self._options.poll_seconds is not None:
@@ -175,7 +175,8 @@ class Dashboard(App[None]):
         base = self.screen_stack[0]
         if not base.query(Keys):
             return  # it is being taken down
-        place = f" · node {self._place + 1} of {count}" if count > 1 else ""
+        where = watch.url.partition("://")[2]
+        place = f" · {where} · {self._place + 1} of {count}" if count > 1 else ""
         base.query_one(Head).show(watch, place=place, paused=self._paused, now=self.now())
         base.query_one(ContentSwitcher).set_class(watch.lost_at is not None, "-stale")
         marks = {"approvals": watch.seen.waiting} if watch.seen is not None else {}

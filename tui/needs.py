@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from rtgf_node.core import times
@@ -10,6 +10,7 @@ from rtgf_node.wire import Check
 from rtgf_node.wire_overview import OverviewAnswer
 from tui import words
 from tui.tones import BAD, WARN, Tone
+from tui.watch import Watch
 
 WARN_DAYS: Final = 30
 """Before a key or certificate ends: time enough for a ceremony."""
@@ -34,6 +35,22 @@ class Need(NamedTuple):
 def needs(seen: OverviewAnswer) -> list[Need]:
     """Return what needs a human, the worst first."""
     return sorted(_all(seen), key=lambda one: one.tone != BAD)
+
+
+def of_all(current: Watch, watches: Sequence[Watch]) -> list[Need]:
+    """Return what needs a human at a node, and which other nodes that are watched are not well."""
+    found = [] if current.seen is None else needs(current.seen)
+    others = [
+        Need(
+            WARN if one.state == "degraded" else BAD,
+            f"{one.url.partition('://')[2]} is {one.state.replace('_', ' ')}",
+            "cluster",
+        )
+        for one in watches
+        if one.state in {"degraded", "not_ready", "unreachable"}
+        and (one is not current or one.state == "unreachable")
+    ]
+    return sorted([*others, *found], key=lambda one: one.tone != BAD)
 
 
 def _all(seen: OverviewAnswer) -> Iterator[Need]:

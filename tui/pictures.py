@@ -18,7 +18,7 @@ SETTLE_SECONDS: Final = 0.3
 FIRST_LOOK_TRIES: Final = 100
 """Times `SETTLE_SECONDS`: half a minute for a node to answer or to be called lost."""
 
-_FONTS: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*")
+_ELSEWHERE: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)
 
 
 def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -54,5 +54,5 @@ def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
 
 
 def plain_picture(svg: str) -> str:
-    """Return an SVG without the fonts that it would load from elsewhere."""
-    return _FONTS.sub("", svg)
+    """Return an SVG without the fonts that it would load from elsewhere, and without comments."""
+    return _ELSEWHERE.sub("", svg)

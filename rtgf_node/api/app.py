@@ -50,6 +50,7 @@ from rtgf_node.api.desk import Desk
 from rtgf_node.api.door import Door
 from rtgf_node.api.exchange import Answered, Route, finish
 from rtgf_node.api.limits import RateLimitedError
+from rtgf_node.api.parameters import wants_strong
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
@@ -155,6 +156,8 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
         except RateLimitedError:
             figures.rate_limited()
             raise
+        if wants_strong(request.query_string.decode("latin-1")):
+            await desk.cluster.replicator.read_barrier()
 
     @app.after_request
     async def done(response: Response) -> Response:

@@ -1,8 +1,8 @@
 """What the node promises over HTTP: every route, with what it takes and what it answers.
 
-`contract_reads`, `contract_log`, `contract_questions`, `contract_admin` and `contract_watching` are
-the promise, area by area; `contract_document` makes the OpenAPI document of it. The types are those that the handlers
-decode and encode with. Tests compare it with the routes there are, and with what a node answers.
+The modules `contract_*` are the promise, area by area; `contract_document` makes the OpenAPI
+document of it. The types are those that the handlers decode and encode with. Tests compare it with
+the routes there are, and with what a node answers.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from rtgf_node.api import (
     contract_watching,
 )
 from rtgf_node.api.contract import KEY, Area, Content, Either, Operation, Parameter, Schema
+from rtgf_node.api.parameters import CONSISTENCY
 from rtgf_node.api.problems import MEDIA_TYPE, status_of
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.errors import Code
@@ -213,8 +214,8 @@ def _tidied(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return tidy
 
 
-_BY_ROLE: Final = [{"certificate": []}]
-_BY_ANYBODY: Final = [{}, {"certificate": []}, {"bearer": []}]
+_BY_ROLE: Final[list[Schema]] = [{"certificate": []}]
+_BY_ANYBODY: Final[list[Schema]] = [{}, {"certificate": []}, {"bearer": []}]
 
 
 def _operation(operation: Operation, tag: str, shapes: _Shapes) -> Schema:
@@ -228,10 +229,9 @@ def _operation(operation: Operation, tag: str, shapes: _Shapes) -> Schema:
     if operation.roles:
         made["description"] = f"Needs a certificate with the role {' or '.join(operation.roles)}."
         made["x-roles"] = list(operation.roles)
-    known = (*operation.parameters, *([_HELD] if _is_kept(operation) else []))
-    if known:
-        rule = re.findall(r"<(?:\w+:)?(\w+)>", operation.rule)
-        made["parameters"] = [_parameter(one, one.name in rule) for one in known]
+    known = (*operation.parameters, _CONSISTENCY, *([_HELD] if _is_kept(operation) else []))
+    rule = re.findall(r"<(?:\w+:)?(\w+)>", operation.rule)
+    made["parameters"] = [_parameter(one, one.name in rule) for one in known]
     if operation.body is not None:
         made["requestBody"] = {"required": True, "content": _content(operation.body, shapes)}
     return made
@@ -294,6 +294,11 @@ def _responses(operation: Operation, shapes: _Shapes) -> Schema:
     return {str(status): made[status] for status in sorted(made)}
 
 
+_CONSISTENCY: Final = Parameter(
+    CONSISTENCY,
+    "`strong`: with all that the cluster committed before it was asked; else as this node has it",
+    {"type": "string", "enum": ["strong", "local"]},
+)
 _HELD: Final = Parameter(
     "If-None-Match",
     "the ETag of what is held: 304 if it is still right",

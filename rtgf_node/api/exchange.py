@@ -193,12 +193,8 @@ def headers() -> dict[str, str]:
 
 def written_head(status: int, headers: Mapping[str, str]) -> bytes:
     """Return the status line and the headers as they go out, without the end of the head."""
-    return _STATUS_LINES[status] + written_lines(headers)
-
-
-def written_lines(headers: Mapping[str, str]) -> bytes:
-    """Return headers as they go out."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    return _STATUS_LINES[status] + "".join(lines).encode("latin-1")
 
 
 def finish(answered: Answered, *, method: str, headers: Mapping[str, str]) -> Answered:

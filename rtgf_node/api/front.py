@@ -16,16 +16,7 @@ from rtgf_node.api import problems
 from rtgf_node.api.answers import always
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.door import Door
-from rtgf_node.api.exchange import (
-    Answered,
-    Asked,
-    Handler,
-    Route,
-    Written,
-    finish,
-    with_validator,
-    written_lines,
-)
+from rtgf_node.api.exchange import Answered, Asked, Handler, Route, Written, finish, with_validator
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import RtgfError
 from rtgf_node.replication.replicator import Feed
@@ -165,8 +156,8 @@ class Front:
         seconds = trio.current_time() - started
         self._desk.metrics.answers.verify_took(seconds * 1000)
         self._desk.metrics.answers.answered(route.rule, asked.method, 200, seconds)
-        told = self._desk.limits.told(asked.path, asked.identity, asked.address)
-        return Written(answered.head + written_lines(told), answered.body)
+        lines = self._desk.limits.lines(asked.path, asked.identity, asked.address)
+        return Written(answered.head + lines, answered.body)
 
     def _problem(self, error: Exception, asked: Asked) -> Answered:
         if not isinstance(error, RtgfError):

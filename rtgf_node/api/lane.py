@@ -165,6 +165,9 @@ class Lane:
                 return self._later(partial(self._refuse, error))
             length = head.length or 0
             is_plain = head.is_plain and length <= self._config.max_body_bytes
+            if is_plain and "consistency=" in head.query:
+                # It may have to wait for a majority of the cluster.
+                is_plain = False
             handler = self._hot.find(head.method, head.path) if is_plain else None
             if handler is None:
                 return self._later(partial(self._hand_over, raw, head))

@@ -75,6 +75,8 @@ class TokenBuckets:
         self._max_clients = max_clients
         self._name = name
         self._policy = f'"{name}";q={burst};w={math.ceil(burst / per_second)}'
+        begun = f'{POLICY_HEADER}: {self._policy}\r\n{LEFT_HEADER}: "{name}"'
+        self._lines = begun.encode() + b";r=%d;t=%d\r\n"
         # By client: what is left, and when that was so. The one seen last is at the end.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -102,12 +104,21 @@ class TokenBuckets:
 
     def told(self, client: str) -> dict[str, str]:
         """Return headers: the limit, what was left of it, and the seconds until it is whole."""
-        left = self._buckets[client][0] if client in self._buckets else float(self._burst)
-        full = math.ceil((self._burst - left) / self._per_second)
+        left, seconds = self._standing(client)
         return {
             POLICY_HEADER: self._policy,
-            LEFT_HEADER: f'"{self._name}";r={max(int(left), 0)};t={full}',
+            LEFT_HEADER: f'"{self._name}";r={left};t={seconds}',
         }
+
+    def lines(self, client: str) -> bytes:
+        """Return what `told` does, as it goes out."""
+        return self._lines % self._standing(client)
+
+    def _standing(self, client: str) -> tuple[int, int]:
+        held = self._buckets.get(client)
+        left = held[0] if held is not None else float(self._burst)
+        seconds = math.ceil((self._burst - left) / self._per_second)
+        return int(left) if left > 0 else 0, seconds
 
     def owe(self, client: str, *, now: float, cost: int) -> None:
         """Take `cost` from the client's bucket even if it does not hold so much: a debt."""
@@ -193,6 +204,11 @@ class RateLimits:
         buckets, client = self._bucket(route_class(path), identity, address)
         return buckets.told(client)
 
+    def lines(self, path: str, identity: str | None, address: str) -> bytes:
+        """Return what `told` does, as it goes out."""
+        buckets, client = self._bucket(route_class(path), identity, address)
+        return buckets.lines(client)
+
     def spent(self) -> list[Spending]:
         """Return what was let in since this was asked last."""
         spent, self._spent = self._spent, {}
@@ -215,6 +231,7 @@ class RateLimits:
         self._spent[whose] = self._spent.get(whose, 0) + cost
 
 
+@lru_cache(maxsize=256)
 def route_class(path: str) -> RouteClass:
     """Return which limits a path counts against."""
     if path.startswith("/admin"):

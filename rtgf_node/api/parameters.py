@@ -15,8 +15,17 @@ MAX_PARAMETERS: Final = 32
 """More than any route knows."""
 
 
+CONSISTENCY: Final = "consistency"
+"""On every route: `strong` for an answer that has all that was committed before it was asked."""
+
+
+def wants_strong(query: str) -> bool:
+    """Say whether a query, as it was sent, asks for that. What is no such word, a view refuses."""
+    return f"{CONSISTENCY}=strong" in query.split("&")
+
+
 class Query:
-    """A query, of which only `allowed` names may appear, each once.
+    """A query, of which only `allowed` names and `consistency` may appear, each once.
 
     Args:
       allowed: the names.
@@ -33,8 +42,11 @@ class Query:
         except ValueError as error:
             raise _refused("too many", "parameters") from error
         for name, value in pairs:
-            if name not in allowed:
-                raise _refused(f"unknown parameter; known are {', '.join(allowed) or 'none'}", name)
+            if name not in (*allowed, CONSISTENCY):
+                known = ", ".join((*allowed, CONSISTENCY))
+                raise _refused(f"unknown parameter; known are {known}", name)
+            if name == CONSISTENCY and value not in {"strong", "local"}:
+                raise _refused("`strong` or `local`", name)
             if name in self._given:
                 raise _refused("given more than once", name)
             self._given[name] = value

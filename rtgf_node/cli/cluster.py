@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from rtgf_node import cluster_seat, pki
 from rtgf_node.cli import connection, member_folder, output
@@ -282,6 +283,51 @@ def leave(
     return 0
 
 
+def demo(
+    folder: Annotated[Path, Parameter(help="Where to make the nodes; new or empty.")],
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Show what a cluster is for: three nodes, the leader is killed, nothing is lost.
+
+    Where it runs: on this machine; it runs three real nodes over mutual TLS on loopback, and leaves
+    their folders.
+
+    Examples:
+      rtgf cluster demo demo-cluster
+      rtgf cluster demo /tmp/rtgf-cluster --json
+    """
+    _need_core()
+    from rtgf_node.cli import cluster_story
+
+    outcome = cluster_story.tell_story(folder, output.say if as_json else print)
+    words = f"\nThe folders are left for you in {folder}."
+    output.result(outcome, words, as_json=as_json)
+    return 0
+
+
+def drill(
+    folder: Annotated[Path, Parameter(help="Where to make the nodes; new or empty.")],
+    *,
+    kills: Annotated[int, Parameter(validator=Number(gte=1, lte=1000))] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """Kill the leader of a cluster again and again, and measure what that costs.
+
+    Where it runs: on this machine, with three real nodes on loopback.
+
+    Examples:
+      rtgf cluster drill demo-cluster
+      rtgf cluster drill /tmp/rtgf-drill --kills 5 --json
+    """
+    _need_core()
+    from rtgf_node.cli import cluster_drill
+
+    measured = cluster_drill.measure(folder, kills, output.say)
+    output.result(measured, cluster_drill.text(measured), as_json=as_json)
+    return 0 if measured.lost == 0 else 1
+
+
 def text(answer: ClusterAnswer) -> str:
     """Return the cluster as lines for people."""
     if answer.alone:
@@ -324,5 +370,5 @@ def _need_core() -> None:
         )
 
 
-for _verb in (init, prepare, add, join, promote, remove, transfer, status, leave):
+for _verb in (init, prepare, add, join, promote, remove, transfer, status, leave, demo, drill):
     app.command(_verb, **help_of(_verb))

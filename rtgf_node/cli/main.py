@@ -33,6 +33,7 @@ from rtgf_node.cli.log import app as log
 from rtgf_node.cli.partner_kit import partner_kit
 from rtgf_node.cli.policy import app as policy
 from rtgf_node.cli.quarantine import app as quarantine
+from rtgf_node.cli.reinstate import reinstate
 from rtgf_node.cli.replay import replay
 from rtgf_node.cli.revocations import revocations
 from rtgf_node.cli.revoke import revoke
@@ -67,6 +68,7 @@ for _verb in (
     explain,
     diff,
     revoke,
+    reinstate,
     tokens,
     corridors,
     revocations,

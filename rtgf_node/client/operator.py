@@ -68,6 +68,10 @@ class Operator(ABC):
         """`POST /admin/revoke`: all or nothing."""
         return self.ask(operator_questions.revoke(request))
 
+    def reinstate(self, request: wire.RevokeRequest) -> wire.RevokeAnswer:
+        """`POST /admin/reinstate`: lift suspensions, all or nothing."""
+        return self.ask(operator_questions.reinstate(request))
+
     def resume_signing(self, request: wire.ResumeRequest) -> None:
         """`POST /admin/log/resume`."""
         self.ask(operator_questions.resume_signing(request))

@@ -44,6 +44,10 @@ class Followed:
         """Return for how long this node may have missed what others committed."""
         return self._replicator.staleness_seconds()
 
+    async def read_barrier(self) -> None:
+        """Return when all that was committed is applied here; see `Replicator.read_barrier`."""
+        await self._replicator.read_barrier()
+
     async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Have commands applied in their order; see `Replicator.propose`."""
         applied = await self._replicator.propose(proposals)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 import trio
 
 from rtgf_node.errors import Code, RtgfError
@@ -47,7 +46,7 @@ class Ticket:
         self.numbers = [(proposal.client_id, proposal.seq) for proposal in proposals]
         self.encoded = [encode_proposal(proposal) for proposal in proposals]
         self.deadline = deadline
-        self.bytes = sum(map(len, map(bytes, self.encoded)))
+        self.bytes = sum(map(len, self.encoded))
         self.proposed = 0
         self.applied: dict[Number, Applied] = {}
         self.error: BaseException | None = None
@@ -174,22 +173,21 @@ class ProposalQueue:
 
     def _load(self) -> _Flight:
         """Put what waits into one entry, whole tickets as far as they fit."""
-        parts: list[msgspec.Raw] = []
+        parts: list[bytes] = []
         numbers: set[Number] = set()
         size = 0
         while self._queued and len(parts) < MAX_ENTRY_COMMANDS and size < FULL_ENTRY_BYTES:
             ticket = self._queued.popleft()
             while ticket.proposed < len(ticket.numbers):
                 part, number = ticket.encoded[ticket.proposed], ticket.numbers[ticket.proposed]
-                room = FULL_ENTRY_BYTES - size
-                full = len(parts) >= MAX_ENTRY_COMMANDS or len(bytes(part)) > room
+                full = len(parts) >= MAX_ENTRY_COMMANDS or size + len(part) > FULL_ENTRY_BYTES
                 if parts and full:
                     break
                 ticket.proposed += 1
                 if number not in self._carried:
                     parts.append(part)
                     numbers.add(number)
-                    size += len(bytes(part))
+                    size += len(part)
             else:
                 continue
             if ticket.proposed == len(ticket.applied):

@@ -16,7 +16,6 @@ from rtgf_node.replication.named_objects import ObjectHolding, named
 from rtgf_node.replication.proposal_queue import GIVE_UP_SECONDS, ProposalQueue
 from rtgf_node.replication.raft_disk import RaftDisk
 from rtgf_node.replication.raft_settings import RaftSettings, RaftStatus
-from rtgf_node.replication.raftcore import wire
 from rtgf_node.replication.raftcore.core import RaftError, RaftPanicError
 from rtgf_node.replication.replicator import Feed, Role
 from rtgf_node.replication.rounds import Rounds
@@ -270,15 +269,12 @@ class RaftReplicator:
         raise RtgfError(Code.RTGF_UNAVAILABLE, "the other node did not take over in time")
 
     def receive(self, sender: int, message: bytes) -> None:
-        """Take a message from the member that the certificate proved to be the sender."""
-        try:
-            head = wire.message_head(message)
-        except ValueError:
-            return
-        if head.from_ == sender and not self._over():
+        """Take a message; see `Inbox`."""
+        if not self._over():
             try:
                 self._rounds.receive(message)
             except RaftPanicError as error:
+                log.error("panic_at_message", sender=sender)
                 self._fail(error)
 
     def unreachable(self, peer: int) -> None:

@@ -49,7 +49,7 @@ _decode = msgspec.msgpack.Decoder(Body).decode
 EMPTY: Final = Body(())
 
 
-def encode_proposal(proposal: Proposal) -> msgspec.Raw:
+def encode_proposal(proposal: Proposal) -> bytes:
     """Return a proposal as it stands in an entry.
 
     Raises:
@@ -61,12 +61,12 @@ def encode_proposal(proposal: Proposal) -> msgspec.Raw:
             Code.RTGF_BODY_TOO_LARGE,
             f"a command of {len(encoded)} bytes; one between nodes has at most {MAX_COMMAND_BYTES}",
         )
-    return msgspec.Raw(encoded)
+    return encoded
 
 
-def encode(proposals: Sequence[msgspec.Raw], mark: Mark | None = None) -> bytes:
-    """Return the bytes of an entry."""
-    return _encode(_RawBody(proposals, mark))
+def encode(proposals: Sequence[bytes], mark: Mark | None = None) -> bytes:
+    """Return the bytes of an entry with proposals that are encoded already."""
+    return _encode(_RawBody([msgspec.Raw(one) for one in proposals], mark))
 
 
 def decode(data: bytes) -> Body:

@@ -92,6 +92,13 @@ class Replicator(Protocol):
     def staleness_seconds(self) -> float:
         """Return for how long this node may have missed what others committed."""
 
+    async def read_barrier(self) -> None:
+        """Return when all that was committed anywhere before this call is applied here.
+
+        Raises:
+          RtgfError: RTGF_UNAVAILABLE if no majority confirms it in time, RTGF_OVERLOADED.
+        """
+
     async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Have commands applied in their order; when it returns they are durable.
 

@@ -90,6 +90,9 @@ class SoloReplicator:
         """Return 0: what is committed is here."""
         return 0.0
 
+    async def read_barrier(self) -> None:
+        """Return at once: what is committed is here."""
+
     async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Have commands applied in their order; see `Replicator.propose`."""
         if self._closed or self.error is not None:

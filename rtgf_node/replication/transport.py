@@ -21,7 +21,11 @@ class Inbox(Protocol):
     """What a transport tells, on the trio thread. A `RaftReplicator` is one."""
 
     def receive(self, sender: int, message: bytes) -> None:
-        """Take a message from the member that the certificate proved to be the sender."""
+        """Take a message of a member.
+
+        The transport has looked that the certificate is that of the sender, and that the message
+        is from the sender and to this node.
+        """
 
     def unreachable(self, peer: int) -> None:
         """Hear that messages to a peer were lost."""

@@ -133,6 +133,8 @@ def test_a_client_is_told_what_it_has_left():
 
     def told(path: str) -> tuple[str, str]:
         said = limits.told(path, caller.identity, caller.address)
+        written = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        assert limits.lines(path, caller.identity, caller.address) == written.encode()
         return said["RateLimit-Policy"], said["RateLimit"]
 
     assert told("/catalog") == ('"reads";q=25;w=3', '"reads";r=25;t=0')

@@ -68,7 +68,7 @@ class Events:
 
     def prepare(self, count: int) -> None:
         """Have the next `count` ready."""
-        self._ready = [_event(next(self._numbers)) for _ in range(count)]
+        self._ready = [numbered(next(self._numbers)) for _ in range(count)]
 
     def take(self, count: int) -> list[tuple[str, bytes]]:
         """Return the next `count`, which are ready."""
@@ -163,7 +163,7 @@ class Log:
                 signer=SIGNER,
                 guard=HeadGuard(self._store.folder.parent / "guard" / "head.json"),
                 origin="log.example",
-                clock=_Still(),
+                clock=Still(),
                 client_id="bench",
                 batch_max=BATCH_MAX,
                 head_every_seconds=300.0,
@@ -207,7 +207,7 @@ class Log:
         return taken
 
 
-class _Still:
+class Still:
     """A clock that stands: no head is signed for its age."""
 
     def now(self) -> int:
@@ -295,7 +295,8 @@ def _steady(events: Events, bare: Bare, log: Log, size: int, *, rounds: int) -> 
     )
 
 
-def _event(number: int) -> tuple[str, bytes]:
+def numbered(number: int) -> tuple[str, bytes]:
+    """Return the id and the bytes of an event."""
     subject = f"RMT:EU:payments_aml:2026.{number}"
     made = event.make(
         type="token_issue",

@@ -35,6 +35,9 @@ public_per_second = 10000000.0
 public_burst = 10000000
 """
 TOKENS = {"rmt": "RMT:SG:payments_aml:2026-10", "imt": "IMT:EU-SG:payments_aml:2026-10"}
+SMALL = "RMT:US:data_protection:2026-10"
+"""The smallest token of the illustrative policies, about 4 KB."""
+
 ROOM = """[http]
 max_connections = 4000
 max_connections_per_address = 200
@@ -125,7 +128,7 @@ def _rows(folder: Path, node: TestNode, at: Ports, rounds: int) -> Iterator[Row]
     asked = {"tokens": TOKENS}
     paid = {**asked, "context": context("payment-eu-sg")}
     plain, tls = f"http://127.0.0.1:{at.plain}", f"https://127.0.0.1:{node.port}"
-    token = node.ask("GET", f"/tokens?uri={TOKENS['rmt']}").body
+    token = node.ask("GET", f"/tokens?uri={SMALL}").body
     whole = b'{"tokens":{"rmt":' + token + b"}}"
     bare = _bare_verify(token)
     contenders = {

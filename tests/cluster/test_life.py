@@ -130,7 +130,9 @@ def test_a_seat_is_for_an_empty_node_and_for_this_cluster(template, tmp_path):
     with cluster_of(first, tmp_path) as cluster:
         seat = tmp_path / "x.seat"
         first.cli("cluster", "add", "x", "127.0.0.1:1", "--out", seat).check_returncode()
-        assert "RTGF_CONFLICT" in template.copy(tmp_path / "full").cli("cluster", "join", seat).stderr
+        assert (
+            "RTGF_CONFLICT" in template.copy(tmp_path / "full").cli("cluster", "join", seat).stderr
+        )
         seat.write_text(seat.read_text().replace("fma.example/log", "elsewhere.example/log"))
         assert "elsewhere" in other.cli("cluster", "join", seat).stderr
         assert cluster.leader() == "a"

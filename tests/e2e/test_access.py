@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rtgf_node import pki
-from rtgf_node.api import admin, approvals, audit_trail, builds, keys, overview
+from rtgf_node.api import admin, approvals, audit_trail, builds, cluster, keys, overview
 from rtgf_node.cli.node_settings import ROLES
 
 PRIVILEGED = {
@@ -77,8 +77,9 @@ def test_every_privileged_route_is_in_this_table(published):
         Path(module.__file__).read_text()
         for module in (admin, approvals, audit_trail, builds, overview)
     )
-    keys_source = Path(keys.__file__).read_text()
-    source += keys_source.replace('.post("/', '.post("/keys/')
+    for module, prefix in ((keys, "/keys"), (cluster, "/cluster")):
+        own = Path(module.__file__).read_text()
+        source += own.replace('.post("', f'.post("{prefix}').replace('.get("', f'.get("{prefix}')
     declared = {
         line.strip().split('"')[1]
         for line in source.splitlines()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.system_clock import SystemClock
 from tests.held_lists import fetched
 from tests.inside import serve_inside
-from tests.nodes import Reply, TestNode, context
+from tests.nodes import PATIENCE_SECONDS, Reply, TestNode, context
 from tests.questions import RMT, question
 
 RMT_EU = "RMT:EU:payments_aml:2026-10"
@@ -90,7 +91,11 @@ class Asker:
 
     def record(self, name: str) -> dict[str, Any]:
         path = f"/admin/decisions?request_id={name}"
-        (entry,) = self.node.ask("GET", path, role="auditor").json()["entries"]
+        until = time.monotonic() + PATIENCE_SECONDS
+        entries: list[dict[str, Any]] = []
+        while not entries and time.monotonic() < until:
+            entries = self.node.ask("GET", path, role="auditor").json()["entries"]
+        (entry,) = entries
         return entry
 
     def compare(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import trio
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Applied, Command, Proposal, SignedHead
 from rtgf_node.replication.raft import RaftReplicator, RaftSettings
+from rtgf_node.replication.raftcore import core
 from rtgf_node.replication.raftcore.wire import ConfState, MessageKind, message_head
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.replication.writers import InlineWriter, ThreadWriter
@@ -34,8 +35,6 @@ class Net:
         self.random = random.Random(seed)
         self.loss = loss
         self.repeats = repeats
-        self.disorder = 0.0
-        self.slow = 0.0
         self.cut: set[frozenset[int]] = set()
         self.boxes: dict[int, RaftReplicator] = {}
         self.queue: deque[tuple[int, int, bytes]] = deque()
@@ -49,14 +48,16 @@ class Net:
     def heal(self) -> None:
         self.cut.clear()
 
+    def reaches(self, raft_id: int) -> bool:
+        others = [other for other in self.boxes if other != raft_id]
+        return not others or any(frozenset((raft_id, other)) not in self.cut for other in others)
+
     def end(self, sender: int):
         return _End(self, sender)
 
     async def run(self) -> None:
         while True:
             while self.queue:
-                if self.random.random() < self.disorder:
-                    self.queue.rotate(-self.random.randrange(len(self.queue)))
                 sender, to, message = self.queue.popleft()
                 await trio.lowlevel.checkpoint()
                 if to in self.boxes and frozenset((sender, to)) not in self.cut:
@@ -108,14 +109,7 @@ class Objects:
         if self.refuse is not None:
             raise self.refuse
 
-    def put(self, data: bytes) -> None:
-        self.cluster.nodes[self.raft_id].store.objects.put(data)
-
     async def fetch(self, digests) -> None:
-        net = self.cluster.net
-        await trio.sleep(net.random.random() * net.slow)
-        if net.random.random() < net.loss:
-            raise RtgfError(Code.RTGF_UNREACHABLE, "the connection broke")
         if self.gate is not None:
             await self.gate.wait()
         for digest in digests:
@@ -294,14 +288,11 @@ class Cluster:
         ]
 
     async def leader(self) -> Node:
+        """Wait until one member leads that others can reach."""
         while True:
-            live = [
-                node
-                for node in self.leaders
-                if frozenset((node.raft_id, node.raft_id % 3 + 1)) not in self.net.cut
-            ]
-            if len(live) == 1:
-                return live[0]
+            reached = [node for node in self.leaders if self.net.reaches(node.raft_id)]
+            if len(reached) == 1:
+                return reached[0]
             await trio.sleep(0.05)
 
     def others(self, node: Node) -> list[Node]:
@@ -349,6 +340,7 @@ async def three(
     **net,
 ):
     """Run three voters until the end of the block."""
+    core.seed(seed)
     async with trio.open_nursery() as nursery:
         cluster = Cluster(
             tmp_path, nursery, Net(seed, **net), settings or RaftSettings(), threads=threads

@@ -40,9 +40,9 @@ class Client:
             chance = world.chance.random()
             if chance < 0.25:
                 await self.read()
-            elif chance < 0.85:
+            elif chance < 0.75:
                 await self.ask([self._events(world.chance.randint(1, 2))])
-            elif chance < 0.93:
+            elif chance < 0.85:
                 await self.ask([self._events(1) for _ in range(world.chance.randint(2, 5))])
             else:
                 await self.ask([self._dataset()])

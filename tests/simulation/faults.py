@@ -40,11 +40,11 @@ class Faults:
         match kind:
             case "kill":
                 world.trace.fault(kind, victim.raft_id)
-                victim.kill(chance.random())
+                victim.kill(chance.choice((0.0, 0.3, 1.0)))
             case "kill at step":
                 # Counted when it happens.
                 victim.kill_at = chance.choice(STEPS)
-                victim.down_seconds = 0.6 * chance.random()
+                victim.down_seconds = chance.choice((0.0, 0.05, 0.6))
             case "kill all":
                 world.trace.fault(kind)
                 for one in alive:
@@ -69,10 +69,13 @@ class Faults:
                 world.trace.note("healed")
                 world.network.cut.clear()
             case "lead handed over":
+                leaders = [one for one in alive if one.replicator.leader]
+                if not leaders:
+                    return
+                world.trace.fault(kind, leaders[0].raft_id)
                 try:
                     with trio.move_on_after(0.3):
-                        await victim.replicator.transfer()
-                        world.trace.fault(kind, victim.raft_id)
+                        await leaders[0].replicator.transfer()
                 except RtgfError as error:
                     if error.code not in (Code.RTGF_CONFLICT, Code.RTGF_UNAVAILABLE):
                         world.trace.violation(f"a transfer was refused: {error}")
@@ -87,7 +90,7 @@ class Operator:
     async def run(self) -> None:
         """Carry the plan out."""
         world, chance = self.world, self.world.chance
-        await trio.sleep(chance.random())
+        await trio.sleep(0.5 * chance.random())
         old = chance.choice(sorted(world.members))
         new = max(world.members) + 1
         match world.scenario.plan:
@@ -95,7 +98,7 @@ class Operator:
                 await self._add(new)
             case "demote":
                 await self._reach(old, "learner")
-                await trio.sleep(chance.random())
+                await trio.sleep(0.5 * chance.random())
                 await self._reach(old, "voter")
             case "exchange":
                 await self._add(new)
@@ -111,7 +114,7 @@ class Operator:
     async def _add(self, raft_id: int) -> None:
         self.world.join(raft_id)
         await self._reach(raft_id, "learner")
-        await trio.sleep(self.world.chance.random())
+        await trio.sleep(0.5 * self.world.chance.random())
         await self._reach(raft_id, "voter")
 
     async def _remove(self, raft_id: int) -> None:
@@ -137,6 +140,7 @@ class Operator:
                     held = member.replicator.members().get(raft_id)
                     if (held.role if held is not None else "removed") == role:
                         break
+                    world.roles.pop(raft_id, None)
                     world.trace.note("change", raft_id, role, member.raft_id)
                     await member.replicator.change_members([world.member(raft_id, role)])
                     break

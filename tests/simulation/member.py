@@ -13,6 +13,7 @@ import trio
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.raft import RaftReplicator
+from rtgf_node.replication.raftcore.core import RaftPanicError
 from rtgf_node.replication.state_files import FOLDER, Manifest
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import Store, open_store
@@ -25,6 +26,8 @@ T = TypeVar("T")
 PIECES = 3
 """In which a state travels."""
 PIECE_SECONDS = 0.02
+COPY_SECONDS = 0.2
+"""How long an object may travel."""
 HOLD_SECONDS = 1.0
 """How long a majority may take to hold an object."""
 
@@ -128,7 +131,9 @@ class SimulatedMember:
             nursery.start_soon(self._leave_when_removed)
             try:
                 await replicator.run()
-            except RtgfError as error:
+            except DiskError:
+                trace.note("no disk", self.raft_id)
+            except (RtgfError, RaftPanicError) as error:
                 trace.violation(f"member {self.raft_id} cannot begin: {error}")
             nursery.cancel_scope.cancel()
         if replicator.waiting:
@@ -217,26 +222,21 @@ class SimulatedMember:
         """Have a majority of the voters hold objects; see `ObjectHolding`."""
         world = self.world
         voters = {
-            raft_id
-            for raft_id, one in self.replicator.members().items()
-            if one.role == "voter"
+            raft_id for raft_id, one in self.replicator.members().items() if one.role == "voter"
         }
+        others = [world.members[one] for one in sorted((voters & set(world.members)) - {self.raft_id})]
+        world.chance.shuffle(others)
         with trio.move_on_after(HOLD_SECONDS):
             while True:
-                holders = 0
-                for raft_id in sorted(voters):
-                    other = world.members.get(raft_id)
-                    if other is None or not other.alive:
-                        continue
-                    if other is not self:
-                        if not world.network.reaches(self.raft_id, raft_id):
-                            continue
+                holders = int(self.raft_id in voters)
+                for other in others:
+                    # No more than are needed, so that some have to fetch it later.
+                    if holders <= len(voters) // 2:
                         await self._copy(self, other, digests)
-                    if other.alive and all(map(other.has, digests)):
-                        holders += 1
+                        holders += other.alive and all(map(other.has, digests))
                 if holders > len(voters) // 2:
                     return
-                await trio.sleep(0.1)
+                await trio.sleep(0.05)
         raise RtgfError(Code.RTGF_UNAVAILABLE, "no majority holds the objects")
 
     async def fetch(self, digests: Collection[str]) -> None:
@@ -256,7 +256,7 @@ class SimulatedMember:
         self, source: SimulatedMember, target: SimulatedMember, digests: Collection[str]
     ) -> None:
         network = self.world.network
-        await trio.sleep(network.weather.delay)
+        await trio.sleep(network.weather.delay + self.world.chance.random() * COPY_SECONDS)
         for digest in digests:
             if self.world.chance.random() < network.weather.broken_fetch:
                 self.world.trace.fault("object transfer broken")

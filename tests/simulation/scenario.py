@@ -105,16 +105,16 @@ def scenario(seed: int) -> Scenario:
         "disk stalls": chance.choice((0, 0, 1)),
         "lead handed over": chance.choice((0, 1)),
     }
-    plans: tuple[Plan, ...] = ("none", "none", "none", "add", "replace", "exchange", "demote")
+    plans: tuple[Plan, ...] = (*("none",) * 5, "add", "replace", "exchange", "demote")
     voters = chance.choices((1, 3, 5), (1, 10, 1))[0]
     return Scenario(
         voters=voters,
-        seconds=chance.uniform(1.5, 4.0),
+        seconds=chance.uniform(1.0, 3.0),
         settings=RaftSettings(TICK_SECONDS, ELECTION_TICKS, chance.choice((4, 8, 16, 10_000))),
         weather=weather,
         faults=faults,
-        pause=chance.choice((0.15, 0.4)),
-        clients=chance.randint(2, 4),
-        pace=chance.choice((0.05, 0.2)),
+        pause=chance.choice((0.1, 0.3)),
+        clients=chance.randint(2, 3),
+        pace=chance.choice((0.03, 0.15)),
         plan="grow" if voters == 1 else chance.choice(plans),
     )

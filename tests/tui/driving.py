@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from tests.tui.fake import FakeClock, FakeNode
 from tui.app import Dashboard, Options
 from tui.watch import Target
+from tui.widgets.box import Box
 
 Drive = Callable[["Driver"], Awaitable[None]]
 
@@ -56,6 +57,11 @@ class Driver:
     def text(self) -> str:
         """Return what is on the screen."""
         return "\n".join(strip.text.rstrip() for strip in self.strips()) + "\n"
+
+    def all_of_the_window(self) -> str:
+        """Return all lines of the window on top, also those out of sight."""
+        lines = self.app.screen.query_one(Box).lines
+        return "\n".join("".join(text for text, _ in line) for line in lines)
 
     def told(self) -> list[str]:
         """Return the notices that were shown."""

@@ -16,7 +16,7 @@ HAS = {
     "verify": ["Question", "Answer"],
     "revocation": ["revEpoch 3", "policy_withdrawn", "✗ invalid"],
     "sources": ["eurlex-psd3", "✓ fresh", "5912"],
-    "actors": ["limit 100 ms", "fetcher", "0/64"],
+    "actors": ["the limit 100 ms", "fetcher", "0/64"],
     "events": ["token_issue", "POST /admin/revoke", "✗ denied"],
     "safety": ["node.pem", "✓ fine", "2026-11:001", "urn:rtgf:operator:alice"],
     "builds": ["21 of 58", "✓ published", "sha256:0054"],
@@ -190,14 +190,29 @@ def test_several_nodes_are_gone_through_and_all_are_on_the_cluster_screen():
     other.url = "https://b.example:8443"
 
     async def story(driver: Driver) -> None:
-        assert "node 1 of 2" in driver.text()
+        assert "fma.example:8443 · 1 of 2" in driver.text()
         await driver.press("n")
-        assert "node 2 of 2" in driver.text()
+        assert "b.example:8443 · 2 of 2" in driver.text()
         assert "77" in driver.text()
         await driver.press("c")
         text = driver.text()
-        assert "1 fma.example  ✓ ready  18 204 entries" in text
-        assert "2 fma.example  ✓ ready  77 entries" in text
+        assert "1 fma.example:8443  ✓ ready  18 204 entries" in text
+        assert "2 b.example:8443  ✓ ready  77 entries" in text
+
+    drive(story, FakeNode(), other)
+
+
+def test_another_node_that_is_not_well_needs_somebody_too():
+    other = FakeNode()
+    other.url = "https://b.example:8443"
+
+    async def story(driver: Driver) -> None:
+        assert "nothing needs you" in driver.text()
+        other.down = lost()
+        await driver.look()
+        assert "✗ b.example:8443 is unreachable  → cluster" in driver.text()
+        await driver.press("g")
+        assert driver.app.pane.NAME == "cluster"
 
     drive(story, FakeNode(), other)
 

@@ -49,7 +49,7 @@ class Actors(Pane):
             Column("asked", right=True),
             Column("waits", right=True, drop=1),
             Column("takes", right=True),
-            Column("last error", drop=2, grow=True),
+            Column("last error", drop=2),
             noun="actors",
         )
 

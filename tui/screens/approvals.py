@@ -52,7 +52,7 @@ class Approvals(Pane):
         yield Filtered(
             Column("state"),
             Column("acts"),
-            Column("subject", grow=True),
+            Column("subject"),
             Column("asked by", drop=2),
             Column("asked", right=True, drop=1),
             Column("left", right=True),

@@ -55,7 +55,7 @@ class Builds(Pane):
         yield Filtered(
             Column("at"),
             Column("state"),
-            Column("build", grow=True),
+            Column("build"),
             Column("manifest", drop=1),
             noun="builds",
         )

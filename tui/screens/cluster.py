@@ -47,7 +47,7 @@ class Cluster(Pane):
         """Return the parts."""
         yield Box("This node", id="c-own")
         yield Filtered(
-            Column("member", grow=True),
+            Column("member"),
             Column("role"),
             Column("state"),
             Column("holds", right=True),
@@ -60,6 +60,8 @@ class Cluster(Pane):
     def watched(self, watch: Watch) -> None:
         """Ask how the cluster is."""
         self.query_one("#c-watched", Box).say(*_watched(self.window.watches, self.window.now()))
+        if watch.lost_at is not None and self._answer is None:
+            self.query_one("#c-own", Box).say(line(("not known: it does not answer", DIM)))
         if watch.seen is not None and watch.lost_at is None and not self._loading:
             self._loading = True
             self.run_worker(self._load(), group="cluster", exclusive=True)
@@ -169,10 +171,10 @@ def _watched(watches: Sequence[Watch], now: int) -> list[Spans]:
         lines.append(
             line(
                 (f"{number} ", DIM),
-                (f"{watch.name}  ", "strong"),
+                (f"{watch.url.partition('://')[2]}  ", "strong"),
                 told(watch.state),
                 f"{lost}  {size} entries",
-                (f"  seen {age} ago  {watch.url}", DIM),
+                (f"  seen {age} ago", DIM),
             )
         )
     return lines

@@ -49,7 +49,7 @@ class Events(Pane):
             Column("at"),
             Column("from"),
             Column("what"),
-            Column("about", grow=True),
+            Column("about"),
             Column("who", drop=1),
             Column("request", drop=2),
             noun="events",

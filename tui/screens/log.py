@@ -51,7 +51,7 @@ class Log(Pane):
             Column("index", right=True),
             Column("at"),
             Column("type"),
-            Column("subject", grow=True),
+            Column("subject"),
             Column("actor", drop=1),
             noun="entries",
         )
@@ -76,7 +76,7 @@ class Log(Pane):
                     " entries, signed ",
                     f"{words.since(status.head_issued_at, now)} ago, {seen.pending} pending",
                 ),
-                line(("root     ", DIM), status.root_hash),
+                line(("root ", DIM), status.root_hash),
                 line(("appends  ", DIM), (bar_line(appends, max(1, width - 9)), ACCENT)),
             ]
         )

@@ -12,7 +12,7 @@ from rtgf_node.core import times
 from rtgf_node.wire_overview import OverviewAnswer, SourceFigures
 from tui import words
 from tui.history import Look
-from tui.needs import needs
+from tui.needs import of_all
 from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, BAD, DIM, OK, WARN, Span, Spans, Tone, line, sign, told
 from tui.watch import Watch
@@ -22,8 +22,11 @@ from tui.widgets.plot import bar_line, plot
 SLOW_MS = 100.0
 """The objective for `/verify` (P95)."""
 
-HEAD_PERIODS = 3
-"""A head older than so many looks of its own period is what readiness calls too old."""
+NEEDS_SHOWN = 4
+"""Lines of the last box in a terminal of 24 rows; twice as many in a tall one."""
+
+TALL = 34
+"""Rows of a terminal that has room for plots; as in `Dashboard.VERTICAL_BREAKPOINTS`."""
 
 
 class Overview(Pane):
@@ -69,17 +72,15 @@ class Overview(Pane):
         box("verdicts").show(lambda width, height: _verdicts(watch, seen, width, height))
         box("sources").show(lambda width, height: _sources(seen, width, height))
         box("actors").show(lambda width, height: _actors(watch, seen, width, height))
-        found = needs(seen)
+        found = of_all(watch, self.window.watches)
         box("needs").border_title = f"Needs you ({len(found)})" if found else "Needs you"
-        box("needs").show(
-            lambda _width, _height: (
-                [
-                    ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
-                    for one in found
-                ]
-                or [line(told("nothing needs you", OK))]
-            )
-        )
+        lines: list[Spans] = [
+            ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
+            for one in found
+        ] or [line(told("nothing needs you", OK))]
+        most = NEEDS_SHOWN if self.app.size.height < TALL else 2 * NEEDS_SHOWN
+        box("needs").styles.height = 2 + min(most, len(lines))
+        box("needs").show(lambda _, height: _fitted(lines, height, "after these"))
         box("rate").show(
             lambda width, height: plot(
                 history.series(lambda one: one.verdicts), width, height, words=words.rate
@@ -105,8 +106,7 @@ class Overview(Pane):
 
     def action_related(self) -> None:
         """Go to where the worst need is."""
-        seen = self.window.current.seen
-        found = needs(seen) if seen is not None else []
+        found = of_all(self.window.current, self.window.watches)
         if found:
             self.window.go(found[0].screen)
 
@@ -167,14 +167,14 @@ def _sources(seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
     states = {one.name: (one, *source_state(seen, one)) for one in seen.sources}
     rank = {BAD: 0, WARN: 1}
     ordered = sorted(states.values(), key=lambda one: rank.get(one[1][1], 2))
-    room = max(8, width - 22)
+    room = max(8, width - 23)
     lines: list[Spans] = []
     for source, state, _ in ordered:
         name = source.name if len(source.name) <= room else source.name[: room - 1] + "…"
         lines.append(
             line(name.ljust(room + 1), words.age(source.seconds_ago).rjust(7) + "  ", state)
         )
-    return _fitted(lines, height, "6")
+    return _fitted(lines, height, "→ 6")
 
 
 def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str]:
@@ -189,7 +189,9 @@ def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str
         return told("refused"), source.detail
     if held is not None:
         return told("fresh"), source.detail
-    return told(source.outcome or "not yet"), source.detail
+    if source.outcome is None:
+        return told("not fetched", DIM), "not since the node began"
+    return told(source.outcome), source.detail
 
 
 def _actors(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
@@ -211,15 +213,15 @@ def _actors(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list
                 served.rjust(10) if width >= room + 33 else "",
             )
         )
-    return _fitted(lines, height, "7")
+    return _fitted(lines, height, "→ 7")
 
 
-def _fitted(lines: list[Spans], height: int, key: str) -> list[Spans]:
+def _fitted(lines: list[Spans], height: int, where: str) -> list[Spans]:
     """Return the lines that fit; the last one says how many do not, and where they are."""
     if len(lines) <= height or height <= 0:
         return lines
     left = len(lines) - height + 1
-    return [*lines[: height - 1], line((f"and {left} more → {key}", DIM))]
+    return [*lines[: height - 1], line((f"and {left} more {where}", DIM))]
 
 
 def _name(text: str) -> Span:

@@ -75,7 +75,7 @@ class Registry(Pane):
     def compose(self) -> ComposeResult:
         """Return the table."""
         yield Filtered(
-            Column("token", grow=True),
+            Column("token"),
             Column("state"),
             Column("validity", drop=1),
             Column("until"),

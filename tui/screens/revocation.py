@@ -64,7 +64,7 @@ class Revocation(Pane):
             Column("epoch", right=True),
             Column("at"),
             Column("status"),
-            Column("token", grow=True),
+            Column("token"),
             Column("reason"),
             Column("because of", drop=1),
             noun="changes",

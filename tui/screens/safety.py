@@ -35,7 +35,7 @@ class Safety(Pane):
             yield Box("House", id="s-house")
             yield Box("Checks", id="s-checks")
         yield Filtered(
-            Column("key or certificate", grow=True),
+            Column("key or certificate"),
             Column("for"),
             Column("days left", right=True),
             Column("state"),

@@ -51,7 +51,7 @@ class Sources(Pane):
             Column("next in", right=True),
             Column("records", drop=1, right=True),
             Column("holds", drop=3),
-            Column("what went wrong", drop=4, grow=True),
+            Column("what went wrong", drop=4),
             noun="sources and lists",
         )
 

@@ -63,7 +63,8 @@ class Head(Lines):
         if watch is None:
             return ()
         version = f" · v{watch.seen.status.version}" if watch.seen is not None else ""
-        left: list[Span] = [(f" rtgf · {watch.name}{version}{self._place}", STRONG)]
+        # Of several nodes, the address says which one it is: those of a cluster have one name.
+        left: list[Span] = [(f" rtgf · {watch.name}{self._place or version}", STRONG)]
         state = told(watch.state)
         right: list[Span] = [
             *([("‖ PAUSED  ", WARN)] if self._paused else []),

@@ -10,12 +10,16 @@ from typing import ClassVar, Final
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.tones import TONES, Span, Spans, Tone, plain
 
 ELLIPSIS: Final = "…"
+
+ASCII: Final = "-ascii"
+"""The class of an app whose terminal shows nothing but ASCII."""
 
 
 class Painted(ScrollView):
@@ -34,34 +38,44 @@ class Painted(ScrollView):
     Painted > .tone--cursor { text-style: reverse; }
     """
 
-    in_ascii = False
-    """Whether this widget's terminal shows nothing but ASCII; the app sets it for all."""
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._ground = Style.null()
+        self._styles: dict[Tone, Style] = {}
+        self._in_ascii = False
 
     @property
     def room(self) -> int:
         """Cells that a line has, beside the scrollbar."""
         return self.scrollable_content_region.width
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines of a part; their styles are looked up once for all of them."""
+        self._ground, self._styles = self.rich_style, {}
+        self._in_ascii = self.app.has_class(ASCII)
+        return super().render_lines(crop)
+
     def style_of(self, tone: Tone) -> Style:
         """Return the style of a tone on this widget's ground."""
-        ground = self.rich_style
-        return (
-            ground + self.get_component_rich_style(f"tone--{tone}", partial=True)
-            if tone
-            else ground
-        )
+        if not tone:
+            return self._ground
+        style = self._styles.get(tone)
+        if style is None:
+            own = self.get_component_rich_style(f"tone--{tone}", partial=True)
+            style = self._styles[tone] = self._ground + own
+        return style
 
     def paint(self, spans: Spans, width: int, *, under: Style | None = None) -> Strip:
         """Return a line of this width; `under` lies over every piece, as a cursor does."""
-        ground = self.rich_style if under is None else self.rich_style + under
+        ground = self._ground if under is None else self._ground + under
         segments, used = [], 0
         for text, tone in spans:
             if used >= width:
                 break
-            shown = plain(text) if self.in_ascii else text
+            shown = plain(text) if self._in_ascii else text
             length = cell_len(shown)
             if used + length > width:
-                shown, length = cut(shown, width - used, ascii_only=self.in_ascii), width - used
+                shown, length = cut(shown, width - used, ascii_only=self._in_ascii), width - used
             style = self.style_of(tone)
             segments.append(Segment(shown, style if under is None else style + under))
             used += length

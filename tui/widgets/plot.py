@@ -7,6 +7,9 @@ from typing import Final
 
 from tui.tones import ACCENT, BAD, DIM, WARN, Spans, Tone
 
+FAR: Final = 4
+"""So many times what there is, a limit is not drawn but said."""
+
 EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 Values = Sequence[float | None]
 
@@ -36,19 +39,27 @@ def plot(
       tone: of the bars below the limit.
     """
     known = [value for value in values if value is not None]
-    top = max([*known, limit or 0.0])
+    most = max([*known, 0.0])
+    # A limit that is far off would press all that there is to see into the last row.
+    far = limit is not None and 0 < most < limit / FAR
+    top = max(most, 0.0 if limit is None or far else limit)
     scale = max(len(words(top)), len(words(0.0))) + 1
     room = max(1, width - scale)
     points = _squeezed(values, room)
     rows = _rows(points, height, top)
     at = None
-    if limit is not None and top > 0:
+    if limit is not None and top > 0 and not far:
         at = height - 1 - min(height - 1, int(limit / top * height - 1e-9))
     lines: list[Spans] = []
     for number, row in enumerate(rows):
         label = words(top) if number == 0 else words(0.0) if number == height - 1 else ""
         if at is not None and number == at and limit is not None:
             lines.append(_with_limit(label.rjust(scale - 1), row, f" limit {words(limit)} "))
+            continue
+        if far and number == 0 and limit is not None:
+            lines.append(
+                _said(label.rjust(scale - 1), row, f" below the limit {words(limit)} ", tone)
+            )
             continue
         over = at is not None and number < at
         lines.append(((label.rjust(scale - 1) + " ", DIM), ("".join(row), BAD if over else tone)))
@@ -60,6 +71,13 @@ def _with_limit(label: str, row: list[str], said: str) -> Spans:
     start = 1 if len(said) + 2 < len(bars) else len(bars)
     bars[start : start + len(said)] = list(said) if start < len(bars) else []
     return ((label + " ", DIM), ("".join(bars), WARN))
+
+
+def _said(label: str, row: list[str], said: str, tone: Tone) -> Spans:
+    # At the left, where the oldest values are; not over what is newest.
+    room = len(row) // 2
+    text = said if len(said) <= room and not "".join(row[: len(said)]).strip() else ""
+    return ((label + " ", DIM), (text, DIM), ("".join(row[len(text) :]), tone))
 
 
 def _squeezed(values: Values, width: int) -> list[float | None]:

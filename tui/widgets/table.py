@@ -32,13 +32,11 @@ class Column(NamedTuple):
       title: above it.
       drop: 0 if it is always shown; of the others the highest goes first where there is no room.
       right: whether its cells stand to the right.
-      grow: whether it takes the room that is left.
     """
 
     title: str
     drop: int = 0
     right: bool = False
-    grow: bool = False
 
 
 class Row(NamedTuple):
@@ -91,6 +89,7 @@ class Table(Painted, can_focus=True):
         self.rows: Sequence[Row] = ()
         self.empty = "nothing here"
         self.place = 0
+        self._key: str | None = None
         self._shown: list[tuple[int, int]] = []
 
     @property
@@ -100,22 +99,21 @@ class Table(Painted, can_focus=True):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on the row it was on, if that is still there."""
-        held = self.row
         if rows == self.rows:
             return
         offset = self.place - self.scroll_offset.y
         self.rows = rows
         # At the top one watches what comes; elsewhere one reads, and the text stays put.
-        if held is not None and self.place != 0:
-            self.place = self._place_of(held.key)
-        self.place = max(0, min(self.place, len(rows) - 1))
+        if self._key is not None and self.place != 0:
+            self.place = self._place_of(self._key)
+        self._put(self.place)
         self._measure()
         self.scroll_to(y=max(0, self.place - offset), animate=False, immediate=True, force=True)
         self.refresh()
 
     def go_to(self, place: int) -> None:
         """Put the cursor on the row at this place, and bring it into sight."""
-        self.place = max(0, min(place, len(self.rows) - 1))
+        self._put(place)
         first, room = self.scroll_offset.y, max(1, self.size.height - 1)
         if self.place < first:
             self.scroll_to(y=self.place, animate=False, immediate=True, force=True)
@@ -179,6 +177,11 @@ class Table(Painted, can_focus=True):
         lines += ["\t".join(text for text, _ in row.cells) for row in self.rows]
         return "\n".join(lines) + "\n"
 
+    def _put(self, place: int) -> None:
+        self.place = max(0, min(place, len(self.rows) - 1))
+        # Kept by itself: rows that come page by page change in place.
+        self._key = self.row.key if self.row is not None else None
+
     def _place_of(self, key: str) -> int:
         if isinstance(self.rows, Placed):
             return self.rows.place_of(key)
@@ -208,10 +211,7 @@ class Table(Painted, can_focus=True):
             if not droppable:
                 break
             shown.remove(max(droppable, key=lambda at: self.columns[at].drop))
-        left = width - (sum(needed[at] + GAP for at in shown) - GAP)
-        self._shown = [
-            (at, max(1, needed[at] + (left if self.columns[at].grow else 0))) for at in shown
-        ]
+        self._shown = [(at, max(1, needed[at])) for at in shown]
 
 
 def _fitted(text: str, width: int, *, right: bool) -> str:

@@ -77,16 +77,14 @@ def score(
     name or an initial.
     """
     pairs: list[tuple[float, int, int]] = []
+    lengths, initials = vocabulary.lengths, vocabulary.initials
     for i, word in enumerate(asked):
+        variants, initial, single = word.variants, ord(word.text[0]), len(word.text) == 1
         for j, other in enumerate(listed.words):
-            likely = word.variants.get(other, 0.0)
-            if not likely:
-                length = vocabulary.lengths[other]
-                short = (length == 1) != (len(word.text) == 1)
-                if short and vocabulary.initials[other] == ord(word.text[0]):
-                    likely = INITIAL
-            if likely:
-                pairs.append((-likely, i, j))
+            if other in variants:
+                pairs.append((-variants[other], i, j))
+            elif (lengths[other] == 1) != single and initials[other] == initial:
+                pairs.append((-INITIAL, i, j))
     pairs.sort()
     used_i: set[int] = set()
     used_j: set[int] = set()

@@ -1,0 +1,106 @@
+"""The simulation itself: it repeats exactly, does the harm it says, and finds mistakes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.planted import MISTAKES
+from tests.simulation.running import simulate
+from tests.simulation.trace import Violation
+
+pytestmark = pytest.mark.usefixtures("raftcore")
+
+WITHIN = 100
+"""Seeds within which every mistake must be found."""
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_seed_happens_again_exactly(seed):
+    lines: tuple[list[str], list[str]] = ([], [])
+    one, other = (simulate(seed, show=shown.append) for shown in lines)
+    assert lines[0] == lines[1]
+    assert one == other
+
+
+def test_a_seed_happens_again_in_another_process():
+    """Whatever the order of Python's sets, and whatever ran before."""
+    simulate(5)
+    here = simulate(6).digest
+    ask = "from tests.simulation.running import simulate; print(simulate(6).digest)"
+    for seed in ("1", "2"):
+        there = subprocess.run(
+            [sys.executable, "-c", ask],
+            capture_output=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            text=True,
+        )
+        assert there.stdout.strip() == here
+
+
+def test_other_seeds_are_other_lives():
+    assert len({simulate(seed).digest for seed in range(7, 11)}) == 4
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found(name):
+    with MISTAKES[name](), pytest.raises(Violation) as found:
+        for seed in range(WITHIN):
+            simulate(seed)
+    words = str(found.value)
+    assert "python -m tests.simulation" in words
+    assert len(words.splitlines()) > 3
+
+
+def test_a_failing_seed_fails_again_in_the_same_way():
+    with MISTAKES["reads_without_a_majority"]():
+        words = []
+        for _ in range(2):
+            with pytest.raises(Violation) as found:
+                for seed in range(WITHIN):
+                    simulate(seed)
+            words.append(str(found.value))
+    assert words[0] == words[1]
+
+
+def test_all_kinds_of_harm_are_done():
+    faults: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    for seed in range(60):
+        result = simulate(seed)
+        faults += result.faults
+        seen += result.seen
+    assert {
+        "cut in two",
+        "cut one way",
+        "disk error",
+        "disk lost",
+        "disk slow",
+        "disk stalls",
+        "kill",
+        "kill all",
+        "killed at after_apply",
+        "killed at after_save",
+        "killed at before_save",
+        "killed at before_send",
+        "lead handed over",
+        "member made learner",
+        "member made removed",
+        "member made voter",
+        "message delayed",
+        "message lost",
+        "message repeated",
+        "object transfer broken",
+        "one cut off",
+    } <= set(faults)
+    assert seen["state taken"] > 20
+    assert seen["strong read"] > 20
+    assert seen["objects fetched"] > 20
+    assert seen["command answered"] > 500

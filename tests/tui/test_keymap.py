@@ -1,0 +1,46 @@
+"""Keys of one's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from rtgf_node.errors import RtgfError
+from tests.tui.driving import Driver, drive
+
+
+def test_a_key_of_ones_own_goes_to_its_screen_and_stands_on_its_tab(tmp_path):
+    file = tmp_path / "keys.toml"
+    file.write_text('[keys]\n"go.log" = "l"\n"row.related" = "f"\n')
+
+    async def story(driver: Driver) -> None:
+        assert "l Log" in driver.text()
+        await driver.press("l")
+        assert driver.app.pane.NAME == "log"
+        assert " f go to the token" in driver.text()
+        await driver.press("f")
+        assert driver.app.pane.NAME == "registry"
+        await driver.press("2")
+        assert driver.app.pane.NAME == "registry"
+
+    drive(story, keys=file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[keys]\n"go.lug" = "l"\n', "did you mean go.log?"),
+        ('[keys]\n"go.log" = "x"\n"go.registry" = "x"\n', "'x' is both go.log and go.registry"),
+        ("[kays]\n", "kays"),
+        ("[keys", "keys.toml"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused(tmp_path, text, said):
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+
+    async def story(driver: Driver) -> None:
+        raise AssertionError("it was taken")
+
+    with pytest.raises(RtgfError, match="CONFIG_INVALID") as refused:
+        drive(story, keys=file)
+    assert said in str(refused.value)
