@@ -13,10 +13,10 @@ import msgspec
 import structlog
 import trio
 
+from rtgf_node.cluster_figures import MemberFigures
 from rtgf_node.cluster_seat import FIRST
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.bulk import Bulk
-from rtgf_node.replication.peer_figures import PeerFigures
 from rtgf_node.replication.peer_stream import Seat
 from rtgf_node.replication.peer_tls import PeerTls
 from rtgf_node.replication.peer_transport import PeerTransport
@@ -70,8 +70,8 @@ class Place(Protocol):
     def checks(self) -> list[Check]:
         """Return what readiness asks: is there a leader, and is this node up to date."""
 
-    def figures(self) -> dict[str, PeerFigures]:
-        """Return what was sent and heard, by the name of the member."""
+    def figures(self) -> MemberFigures | None:
+        """Return what is counted, for the metrics; None of a node that stands alone."""
 
     def reload(self) -> None:
         """Read the certificates anew.
@@ -171,9 +171,8 @@ class Alone:
         """Return nothing: there is nobody to lag behind."""
         return []
 
-    def figures(self) -> dict[str, PeerFigures]:
+    def figures(self) -> None:
         """Return nothing."""
-        return {}
 
     def reload(self) -> None:
         """Do nothing."""
@@ -275,10 +274,13 @@ class Membership:
             return [Check("cluster", ok=False, detail="no majority was heard of for too long")]
         return [Check("cluster", ok=True, detail=f"{self.replicator.role}, {age:.1f} s old")]
 
-    def figures(self) -> dict[str, PeerFigures]:
-        """Return what was sent and heard, by the name of the member."""
-        names = {one.raft_id: one.name for one in self.replicator.status().members}
-        return {names.get(peer, str(peer)): one for peer, one in self._transport.figures.items()}
+    def figures(self) -> MemberFigures:
+        """Return what is counted."""
+        replicator, transport = self.replicator, self._transport
+        members, counted = replicator.members(), transport.figures
+        peers = {members[peer].name: one for peer, one in counted.items() if peer in members}
+        strangers = transport.refused_strangers
+        return MemberFigures(replicator.elections, replicator.waiting, strangers, peers)
 
     def reload(self) -> None:
         """Read the certificates anew."""
@@ -302,6 +304,11 @@ class Membership:
         held = self._member(name)
         if held.role == "voter":
             raise RtgfError(Code.RTGF_CONFLICT, f"{name} decides already")
+        progress = self.replicator.status().core.progress
+        if any(one.node_id == held.raft_id and not one.match for one in progress):
+            # It would be asked for votes that it cannot give.
+            detail = f"{name} has not taken the state over yet; start it, and try again shortly"
+            raise RtgfError(Code.RTGF_CONFLICT, detail)
         return await self._change(Member(held.raft_id, name, held.address, "voter"))
 
     async def remove(self, name: str) -> ClusterAnswer:

@@ -6,14 +6,9 @@ the reverse: nothing new comes in, what was asked is answered, the store is clos
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
-import signal
-import sys
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 
 import structlog
 import trio
@@ -21,7 +16,6 @@ import trio
 from rtgf_node import (
     __version__,
     access_rules,
-    cluster,
     key_expiry,
     key_files,
     pinned,
@@ -48,21 +42,17 @@ from rtgf_node.actors.supervisor import Child, Restarts, Supervisor
 from rtgf_node.actors.terms_intake import TermsIntake
 from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.actors.waiver_intake import WaiverIntake
-from rtgf_node.api import admin_socket, bearer, listeners
+from rtgf_node.api import admin_socket, bearer
 from rtgf_node.api.access import Access
-from rtgf_node.api.app import build_app, hot_routes
-from rtgf_node.api.behind import Framework
 from rtgf_node.api.desk import Desk
-from rtgf_node.api.front import Front
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
-from rtgf_node.api.listeners import Bound, ServerTls
-from rtgf_node.api.metrics import build_app as metrics_app
+from rtgf_node.api.listeners import Bound
 from rtgf_node.api.once import KeptAnswers
 from rtgf_node.cluster import Place
 from rtgf_node.core.clock import Clock
+from rtgf_node.doors import Doors
 from rtgf_node.egress import Egress
-from rtgf_node.errors import Code, RtgfError
 from rtgf_node.head_guard import HeadGuard
 from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.ops.audit_trail import AuditTrail
@@ -73,18 +63,14 @@ from rtgf_node.readiness import Readiness
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
 from rtgf_node.signers import Signers, usable
-from rtgf_node.store import Store, answer_store, open_store
+from rtgf_node.store import Store, answer_store
 from rtgf_node.store.answer_store import AnswerStore
-from rtgf_node.system_clock import SystemClock
 from rtgf_node.workers import Workers
 
 log = structlog.get_logger(__name__)
 
 LOG_WAITING = 1024
 """Commands that may wait for the log: a tenth of a second at what it commits."""
-
-THREAD_SECONDS = 0.001
-"""For so long a thread that computes may hold up whoever answers (CPython's own: 5 ms)."""
 
 ACTORS = ("log", "registry", "revocation", "verifier", "compiler", "approvals", "fetcher")
 """Those with a mailbox in every node."""
@@ -94,73 +80,6 @@ STATUS_LISTS = "/revocations/status-list"
 
 WAITING = 64
 """Requests that may wait for any other actor: what it does is rare, slow, or both."""
-
-
-def run(config: Config) -> None:
-    """Run the node until SIGTERM or SIGINT. It never creates state: `rtgf init` does.
-
-    Raises:
-      RtgfError: the configuration, the keys or the store do not allow a start.
-      GaveUpError: an actor kept crashing.
-    """
-    telemetry.configure()
-    trio.run(partial(serve, config, SystemClock()))
-
-
-async def serve(
-    config: Config,
-    clock: Clock,
-    *,
-    task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Run the node in the caller's trio; reports where it listens when it is ready."""
-    provider = FileKeyProvider.open(config.keys.folder, _secret(config.keys.passphrase_file))
-    told = False
-
-    def started(bound: Bound) -> None:
-        nonlocal told
-        if not told:
-            told = True
-            task_status.started(bound)
-
-    while True:
-        with open_store(config.node.data_dir) as store:
-            files = key_files.load(config.keys, at=clock.now())
-            check_head = partial(start_checks.check_foreign_head, files)
-            async with cluster.place(config, store, check_head=check_head) as place:
-                if not await _has_state(place):
-                    return
-                if not place.restart_needed.is_set():
-                    node = Node(config, clock, store, place, provider)
-                    await node.run(started)
-                if not place.restart_needed.is_set():
-                    return
-        log.info("begun_anew", reason="another member's state was taken")
-
-
-async def _has_state(place: Place) -> bool:
-    """Wait until there is something to serve; say no if the node is told to stop before."""
-    if place.has_state:
-        return True
-    log.info("waiting_for_the_state_of_the_cluster")
-    came = False
-
-    async def wait(event: trio.Event, *, means: bool) -> None:
-        nonlocal came
-        await event.wait()
-        came = means
-        nursery.cancel_scope.cancel()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(wait, place.restart_needed, means=True))
-        nursery.start_soon(partial(wait, place.failed, means=False))
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
-                break
-    if place.failed.is_set():
-        raise RuntimeError("the member failed") from place.error
-    return came
 
 
 class Node:
@@ -174,12 +93,11 @@ class Node:
         place: Place,
         provider: FileKeyProvider,
     ) -> None:
-        self._config = config
         self._place = place
         replicator = place.replicator
         limits = RateLimits(config.limits, is_shared=config.workers.count > 0)
         rules = access_rules.load(config)
-        self._workers = workers = Workers(config, replicator, limits, rules)
+        workers = Workers(config, replicator, limits, rules)
         files = key_files.load(config.keys, at=clock.now())
         if not replicator.alone:
             # What the members agreed on; a file here may be of before.
@@ -356,7 +274,7 @@ class Node:
         )
         if neighbours.mailbox is not None:
             boxes["witness"] = neighbours.mailbox
-        self._news = news = RevocationNews(replicator.feed)
+        news = RevocationNews(replicator.feed)
         self._supervisor = Supervisor(
             [
                 Child("log", log_actor.run),
@@ -401,9 +319,9 @@ class Node:
         metrics.watch([box.statistics for box in boxes.values()], self._supervisor.statistics)
         metrics.watch([], workers.statistics)
         metrics.others = workers.figures
+        metrics.raft.watch(place)
         key_expiry.watch(metrics.key_expires, store)
         trail = AuditTrail(config.node.data_dir / "audit", config.audit, syslog.ship)
-        self._may_answer = lambda: log_actor.forked is None
         self._desk = Desk(
             config=config,
             clock=clock,
@@ -437,6 +355,7 @@ class Node:
             cluster=place,
             overview=Overview(readiness, metrics, trail).of,
         )
+        self._doors = Doors(self._desk, workers, lambda: log_actor.forked is None)
 
     async def run(self, started: Callable[[Bound], None]) -> None:
         """Start everything in order, say so, and run until told to stop or to begin anew."""
@@ -445,60 +364,7 @@ class Node:
             await nursery.start(self._desk.kept.run)
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._metrics.measure_lag)
-            await self._answer_until_told(started)
-            nursery.cancel_scope.cancel()
-
-    async def _answer_until_told(self, started: Callable[[Bound], None]) -> None:
-        """Open the doors; at the signal close them, and return when what was asked is answered."""
-        config = self._config
-        async with trio.open_nursery() as nursery:
-            if config.metrics.bind:
-                scraped = metrics_app(self._metrics)
-                await nursery.start(
-                    partial(
-                        listeners.serve, scraped, config.http, tls=None, bind=config.metrics.bind
-                    )
-                )
-            files = config.tls
-            tls = ServerTls(files.certificate_file, files.key_file, files.client_ca_file)
-            routes = hot_routes(self._desk)
-            framework = Framework(build_app(self._desk), config.http, config.node.public_url)
-            if config.workers.count:
-                serve = partial(
-                    self._workers.run, framework, routes, self._decisions, self._may_answer
-                )
-            else:
-                serve = partial(
-                    listeners.serve,
-                    framework,
-                    config.http,
-                    tls=tls,
-                    bind=config.http.bind,
-                    hot=Front(self._desk, routes, self._place.replicator.feed),
-                    public_url=config.node.public_url,
-                )
-            if config.http.admin_socket is not None:
-                here = admin_socket.listen(config.http.admin_socket)
-                await nursery.start(
-                    partial(listeners.serve, framework, config.http, tls=None, bind=here)
-                )
-            bound: Bound = await nursery.start(serve)
-            # What is loaded stays: looking through all of it again and again would hold up answers.
-            gc.collect()
-            gc.freeze()
-            sys.setswitchinterval(THREAD_SECONDS)
-            log.info(
-                "node_ready",
-                url=self._config.node.public_url,
-                port=bound.port,
-                issuer=self._config.node.issuer,
-                version=__version__,
-            )
-            started(bound)
-            await self._wait_told(tls)
-            log.info("node_stopping")
-            self._news.end()
-            await framework.retire()
+            await self._doors.open_until_told(started)
             nursery.cancel_scope.cancel()
 
     async def _end_with_the_store(self) -> None:
@@ -506,42 +372,7 @@ class Node:
         await self._place.failed.wait()
         raise RuntimeError("the store failed") from self._place.error
 
-    async def _wait_told(self, tls: ServerTls) -> None:
-        """Return at SIGTERM or SIGINT, or to begin anew; at SIGHUP take the certificates anew."""
-        async with trio.open_nursery() as nursery:
-
-            async def begin_anew() -> None:
-                await self._place.restart_needed.wait()
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(begin_anew)
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-                async for received in signals:
-                    if received != signal.SIGHUP:
-                        break
-                    self._read_certificates(tls)
-            nursery.cancel_scope.cancel()
-
-    def _read_certificates(self, tls: ServerTls) -> None:
-        try:
-            tls.reload()
-            self._place.reload()
-            self._workers.read_certificates()
-        except RtgfError as error:
-            log.error("certificates_not_reloaded", detail=str(error))
-        else:
-            log.info("certificates_reloaded")
-
 
 def _contradiction(store: Store) -> str | None:
     """Return what was found before and still stops the signing."""
     return next((row.detail for row in store.gossip.open_findings() if row.halts), None)
-
-
-def _secret(path: Path) -> bytes:
-    try:
-        return path.read_bytes().strip()
-    except OSError as error:
-        raise RtgfError(
-            Code.RTGF_KEY_STORE_LOCKED, f"the passphrase file cannot be read: {error.strerror}"
-        ) from error

@@ -29,6 +29,7 @@ from prometheus_client.registry import Collector
 
 from rtgf_node import __version__
 from rtgf_node.answer_figures import ANSWER_MILLISECONDS, AnswerFigures
+from rtgf_node.cluster_figures import ClusterFigures
 from rtgf_node.decision_figures import DecisionFigures
 from rtgf_node.neighbour_figures import NeighbourFigures
 from rtgf_node.push_figures import PushFigures
@@ -242,6 +243,7 @@ class Metrics:
         self.decisions = DecisionFigures(registry)
         self.neighbours = NeighbourFigures(registry)
         self.push = PushFigures(registry)
+        self.raft = ClusterFigures()
         # Keys and revocation.
         self.key_rotations = counter(
             "rtgf_key_rotation_events_total", "Key sets that replaced another."
@@ -272,6 +274,7 @@ class Metrics:
         self.others: Callable[[], Iterable[Samples]] = tuple
         self._actors = _Actors()
         registry.register(self._actors)
+        registry.register(self.raft)
 
     def watch(
         self,

@@ -33,6 +33,9 @@ T = TypeVar("T")
 POLL_SECONDS: Final = 2.0
 """Between two looks at a node."""
 
+OF_ALL_NODES: Final = frozenset({"overview", "cluster"})
+"""Screens that say something of every node that is watched."""
+
 ACTIONS: Final[frozenset[str]] = frozenset(
     {"revoke", "reinstate", "fetch", "fetch_all", "release", "compile", "cancel", "settle", "lead"}
 )
@@ -80,7 +83,7 @@ class Dashboard(App[None]):
         ),
         Binding("left_square_bracket", "turn(-1)", "Screen before", id="go.before", show=False),
         Binding("right_square_bracket", "turn(1)", "Screen after", id="go.after", show=False),
-        Binding("n", "next_node", "Next node", id="node.next", show=False),
+        Binding("n", "next_node", "Next node", id="go.node", show=False),
         Binding("space", "pause", "Pause", id="poll.pause", show=False),
         Binding("r", "refresh", "Refresh", id="poll.refresh", show=False),
         Binding("question_mark,f1", "help", "Help", id="app.help", show=False),
@@ -172,9 +175,9 @@ class Dashboard(App[None]):
 
     def _frame(self) -> None:
         watch, count = self.current, len(self._watches)
-        base = self.screen_stack[0]
-        if not base.query(Keys):
+        if not self.screen_stack or not self.screen_stack[0].query(Keys):
             return  # it is being taken down
+        base = self.screen_stack[0]
         where = watch.url.partition("://")[2]
         place = f" · {where} · {self._place + 1} of {count}" if count > 1 else ""
         base.query_one(Head).show(watch, place=place, paused=self._paused, now=self.now())
@@ -213,7 +216,7 @@ class Dashboard(App[None]):
             watch.take(seen, now=self.now(), moment=self._moment())
         finally:
             watch.asking = False
-        if watch is self.current or self._shown == "cluster":
+        if self.is_running and (watch is self.current or self._shown in OF_ALL_NODES):
             self._frame()
             self.screen_stack[0].query_one(f"#{self._shown}", Pane).watched(self.current)
 

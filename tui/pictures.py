@@ -15,10 +15,12 @@ from tui.screens import SCREENS
 SETTLE_SECONDS: Final = 0.3
 """For a screen to draw what it was told."""
 
-FIRST_LOOK_TRIES: Final = 100
-"""Times `SETTLE_SECONDS`: half a minute for a node to answer or to be called lost."""
+LOOKS: Final = 24
+"""At each node before the first picture, `SETTLE_SECONDS` apart: plots need something to show."""
 
 _ELSEWHERE: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)
+
+_PREFIX: Final = re.compile(r"terminal-[0-9]+-")
 
 
 def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -30,9 +32,9 @@ def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
     written: list[Path] = []
 
     async def go_round(pilot: Pilot[object]) -> None:
-        for _ in range(FIRST_LOOK_TRIES):
-            if app.current.seen is not None or app.current.lost_at is not None:
-                break
+        for _ in range(LOOKS):
+            for watch in app.watches:
+                await app.look(watch)
             await pilot.pause(SETTLE_SECONDS)
         for number, screen in enumerate(SCREENS, 1):
             await app.action_show(screen.NAME)
@@ -54,5 +56,5 @@ def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
 
 
 def plain_picture(svg: str) -> str:
-    """Return an SVG without the fonts that it would load from elsewhere, and without comments."""
-    return _ELSEWHERE.sub("", svg)
+    """Return an SVG without the fonts that it would load, without comments, with short names."""
+    return _PREFIX.sub("t", _ELSEWHERE.sub("", svg))

@@ -6,30 +6,28 @@ entries are durable and a durable head covers them, with their proofs or without
 the head, as it asks. If the process dies between the two, the next start signs a head over the
 leaves that are there.
 
-A head takes four steps in this order: the tree is proved to extend the last one; the head is
-signed; the guard is swapped and synced; the head is committed. Only then does anybody see it.
+A head is signed as `head_signing` says, and then committed. Only then does anybody see it.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Sequence
 
 import structlog
 import trio
 
+from rtgf_node.actors.head_signing import HeadSigning
 from rtgf_node.actors.mailbox import Envelope, Mailbox
 from rtgf_node.actors.messages import Commit, CommitProved, Proved, ResumeSigning
-from rtgf_node.core import digests, event, merkle, times, tree_head
+from rtgf_node.core import digests, event, tree_head
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
-from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.head_guard import HeadGuard, LastSigned, disagreement
+from rtgf_node.head_guard import HeadGuard
 from rtgf_node.replication import commands
 from rtgf_node.replication.commands import Applied, Command, Outcome, Proposal
 from rtgf_node.replication.replicator import Replicator
@@ -83,8 +81,14 @@ class LogActor:
         self._mailbox = mailbox
         self._replicator = replicator
         self._reader = reader
-        self._signer = signer
-        self._guard = guard
+        self._heads = HeadSigning(
+            reader=reader,
+            signer=signer,
+            guard=guard,
+            origin=origin,
+            clock=clock,
+            every_seconds=head_every_seconds,
+        )
         self._origin = origin
         self._clock = clock
         self._client_id = client_id
@@ -92,23 +96,21 @@ class LogActor:
         self._batch_max = batch_max
         self._head_every = head_every_seconds
         self._metrics = metrics
-        self._signed: LastSigned | None = None
         self._counted = reader.size
         self._grown = trio.Event()
         self._uncovered: list[tuple[Envelope, Outcome]] = []
         self.halted: str | None = contradiction
         """Why intake is halted after an incident; None in good times."""
         self._contradicted = contradiction is not None
-        self.forked: str | None = None
+
+    @property
+    def forked(self) -> str | None:
         """Why this store may not sign: an old or another copy of the log. None in good times."""
+        return self._heads.forked
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Commit what is asked until cancelled."""
-        try:
-            self._signed = await trio.to_thread.run_sync(self._guard.read)
-            self.forked = self._disagreement()
-        except RtgfError as error:
-            self.forked = error.detail
+        await self._heads.open(alone=self._replicator.alone)
         if self.forked is not None:
             log.error("store_may_not_sign", detail=self.forked)
         heard = self._replicator.feed.subscribe("log", self._hear)
@@ -125,16 +127,6 @@ class LogActor:
                 envelope.fail(RtgfError(Code.RTGF_ACTOR_CRASHED, "durable, but no head covers it"))
             self._uncovered.clear()
 
-    def _disagreement(self) -> str | None:
-        """Return why this store may not sign, or None.
-
-        In a cluster every head is on record with a majority, so that a member which never signed
-        has no guard to show.
-        """
-        if self._signed is None and not self._replicator.alone:
-            return None
-        return disagreement(self._signed, self._reader, origin=self._origin)
-
     def _hear(self, applied: Applied) -> None:
         """Take note of what was applied, by whomever it was proposed."""
         command = applied.command
@@ -143,7 +135,8 @@ class LogActor:
         elif isinstance(command, commands.SettleFindings):
             self._contradicted = False
             self.halted = None
-        self._grown.set()
+        if not (self._replicator.leader and isinstance(command, commands.SignedHead)):
+            self._grown.set()
 
     async def _serve(self, envelopes: Sequence[Envelope]) -> None:
         """Commit one batch and answer its askers; who wants a covering head waits for it."""
@@ -257,41 +250,16 @@ class LogActor:
             self._show(held.tree_size, held.document)
 
     async def _sign_head(self) -> None:
-        """Sign the tree as it stands, unless the last head covers it and is young enough.
-
-        The guard is swapped before the head is shown to anybody: whatever happens next, nothing
-        that contradicts it will be signed.
+        """Sign and publish the tree as it stands, unless the last head covers it and is young.
 
         Raises:
-          RtgfError: RTGF_TXP_PROOF_INVALID when the tree does not extend what was signed last, or
-            RTGF_TXP_GOSSIP_INCONSISTENT when somebody else signs; the actor must crash, not sign.
+          RtgfError: as `HeadSigning.next`; the actor must crash, not sign.
         """
-        size, now, last = self._reader.size, self._clock.now(), self._signed
-        root = self._reader.root_at(size)
-        if last is not None:
-            age = now - times.parse(last.issued_at)
-            # The guard's head may have been lost with the process before it was published.
-            published = self._reader.latest_head()
-            young = last.tree_size == size and age < math.floor(self._head_every)
-            if (
-                young
-                and published is not None
-                and published.tree_size == size
-                # A head of the key before may be that of a revoked key.
-                and self._signer.kid in _signers_of(published.document)
-            ):
-                self._cover(size, published.document)
-                return
-            merkle.verify_consistency(
-                old_size=last.tree_size,
-                new_size=size,
-                old_root=hash_of(last.root_hash),
-                new_root=root,
-                proof=self._reader.consistency_proof(last.tree_size, size),
-            )
-        head = tree_head.sign(self._origin, size, root, at=now, signer=self._signer)
-        self._signed = await trio.to_thread.run_sync(self._guard.swap, last, head)
-        await self._publish(head)
+        head = await self._heads.next()
+        if head is not None:
+            await self._publish(head)
+        elif (held := self._reader.latest_head()) is not None:
+            self._cover(held.tree_size, held.document)
 
     async def _publish(self, head: TreeHead) -> None:
         """Make a head durable and answer whoever waited for it."""
@@ -349,17 +317,7 @@ class LogActor:
             raise RtgfError(Code.RTGF_CONFLICT, "this log signs already; nothing is to be resumed")
         log.warning("signing_resumed", actor=request.actor, detail=self.forked)
         await self._incident("signing_resumed", f"{request.reason}: {self.forked}", request.actor)
-        size = self._reader.size
-        head = tree_head.sign(
-            self._origin,
-            size,
-            self._reader.root_at(size),
-            at=self._clock.now(),
-            signer=self._signer,
-        )
-        self._signed = await trio.to_thread.run_sync(self._guard.overwrite, head)
-        await self._publish(head)
-        self.forked = None
+        await self._publish(await self._heads.sign_whatever_was_signed())
 
     def _contradict(self, detail: str) -> None:
         """Sign nothing more: somebody holds a signed head that cannot be true beside another."""
@@ -405,11 +363,6 @@ class LogActor:
     def _proposal(self, command: Command) -> Proposal:
         self._sequence += 1
         return Proposal(self._client_id, self._sequence, command)
-
-
-def _signers_of(document: bytes) -> set[str]:
-    """Return the ids of the keys that signed a head."""
-    return {one.kid for one in tree_head.from_document(parse(document)).signatures}
 
 
 def _head_command(head: TreeHead) -> commands.SignedHead:

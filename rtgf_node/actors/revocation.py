@@ -84,7 +84,7 @@ class RevocationActor:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled."""
-        self._metrics.revocation_epoch.set(self._store.revocation.rev_epoch())
+        self._metrics.revocation_epoch.set_function(self._store.revocation.rev_epoch)
         task_status.started()
         async for envelope in self._mailbox:
             with self._mailbox.answering(envelope):
@@ -126,7 +126,6 @@ class RevocationActor:
             pointer = (error.pointer or "").replace("/entries/", "/items/", 1)
             pointer = pointer.replace("/token_id", "/token")
             raise RtgfError(error.code, error.detail, pointer=pointer or None) from error
-        self._metrics.revocation_epoch.set(proved.outcome.rev_epoch)
         return RevokeAnswer(
             revEpoch=proved.outcome.rev_epoch,
             entries=[_entry(row) for row in proved.outcome.revocations],

@@ -12,6 +12,7 @@ from rtgf_node.cli import output
 from rtgf_node.cli.approvals import app as approvals
 from rtgf_node.cli.audit import audit
 from rtgf_node.cli.audit_trail import app as audit_trail
+from rtgf_node.cli.backup import backup
 from rtgf_node.cli.builds import app as builds
 from rtgf_node.cli.check import check
 from rtgf_node.cli.cluster import app as cluster
@@ -35,6 +36,7 @@ from rtgf_node.cli.policy import app as policy
 from rtgf_node.cli.quarantine import app as quarantine
 from rtgf_node.cli.reinstate import reinstate
 from rtgf_node.cli.replay import replay
+from rtgf_node.cli.restore import restore
 from rtgf_node.cli.revocations import revocations
 from rtgf_node.cli.revoke import revoke
 from rtgf_node.cli.serve import serve
@@ -77,6 +79,8 @@ for _verb in (
     audit,
     check,
     decisions,
+    backup,
+    restore,
     export,
     partner_kit,
     dashboard,

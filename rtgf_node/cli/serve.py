@@ -38,7 +38,7 @@ def serve(
         counted = msgspec.structs.replace(told.workers, count=workers)
         told = msgspec.structs.replace(told, workers=counted)
     # Only this command needs the server and its libraries; the others start without them.
-    from rtgf_node.node import run
+    from rtgf_node.serving import run
 
     try:
         run(told)

@@ -85,13 +85,25 @@ class Reads:
             question.index = index
 
     def settle(self, applied: int, now: float) -> None:
-        """Let those go on whose index is applied, and forget what was never answered."""
+        """Let those go on whose index is applied, and forget what was never answered.
+
+        Whoever asked before a question that is answered may go on with it: the answer to their own
+        may be lost.
+        """
+        usable = (
+            context
+            for context, question in reversed(self._open.items())
+            if question.index is not None and question.index <= applied
+        )
+        newest = next(usable, None)
         for context, question in list(self._open.items()):
-            if question.index is not None and question.index <= applied:
-                self._fresh_at = max(self._fresh_at, question.asked_at)
+            if newest is not None:
                 for asker in question.askers:
                     asker.set()
                 del self._open[context]
+                if context == newest:
+                    self._fresh_at = question.asked_at
+                    newest = None
             elif now - question.asked_at > (
                 READ_SECONDS if question.index is None else KEPT_SECONDS
             ):

@@ -117,12 +117,22 @@ class PeerTransport:
         try:
             async with trio.open_nursery() as tasks:
                 self._running = _Running(tasks, inbox, listener)
-                for peer in self._roster():
-                    self._linked(peer)
+                self._link_all()
+                tasks.start_soon(self._keep_linking)
                 task_status.started(listeners[0].socket.getsockname()[:2])
                 await listener.serve(listeners)
         finally:
             self._running = None
+
+    def _link_all(self) -> None:
+        for peer in self._roster().keys() - self._links.keys():
+            self._linked(peer)
+
+    async def _keep_linking(self) -> None:
+        """See who is new, so that the link stands before there is anything to say."""
+        while True:
+            await trio.sleep(self._limits.ping_seconds)
+            self._link_all()
 
     def _linked(self, to: int) -> PeerLink | None:
         """Return a new link to a member; none to this node itself, nor when it does not run."""

@@ -151,6 +151,11 @@ class RaftReplicator:
         return "learner" if self._rounds.is_learner else "follower"
 
     @property
+    def elections(self) -> int:
+        """How many leaders this member saw come in."""
+        return self._rounds.elections
+
+    @property
     def waiting(self) -> int:
         """How many commands were proposed here and are not answered yet."""
         return self._queue.waiting
@@ -170,10 +175,12 @@ class RaftReplicator:
           RtgfError: RTGF_UNAVAILABLE if it takes no part: it stops, or takes another one's state.
         """
         self._check_open()
-        state = self._rounds.state
+        state, core = self._rounds.state, self._rounds.core.status()
+        # The core may have heard of a newer leader since the last round.
+        deposed = self.role == "leader" and core.role != "leader"
         return RaftStatus(
-            core=self._rounds.core.status(),
-            role=self.role,
+            core=core,
+            role="follower" if deposed else self.role,
             members=tuple(self._rounds.members.all().values()),
             delivered=state.delivered,
             applied=state.applied,

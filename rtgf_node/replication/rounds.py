@@ -20,7 +20,12 @@ from rtgf_node.replication.named_objects import ObjectHolding
 from rtgf_node.replication.proposal_queue import ProposalQueue
 from rtgf_node.replication.raft_disk import RaftDisk, Round, after
 from rtgf_node.replication.raftcore.core import Entry, Message, RaftCore, RaftError, Ready
-from rtgf_node.replication.raftcore.wire import AFTER_SAVE, ConfState, MessageKind
+from rtgf_node.replication.raftcore.wire import (
+    AFTER_SAVE,
+    ConfState,
+    MessageKind,
+    message_head,
+)
 from rtgf_node.replication.replicator import Feed
 from rtgf_node.replication.state_files import StateFiles
 from rtgf_node.replication.state_transfer import (
@@ -37,6 +42,7 @@ from rtgf_node.store.raft_store import Member, RaftState
 
 log = structlog.get_logger(__name__)
 
+VOTES: Final = frozenset({MessageKind.VOTE, MessageKind.PRE_VOTE})
 MARK_SECONDS: Final = 1.0
 """How often a leader says what its log is, if it has grown."""
 
@@ -59,6 +65,7 @@ class Rounds:
       lead: the Raft id of the leader, 0 if none is known.
       lead_since: the time of the last change of that.
       leads: whether this node leads and has applied an entry of its own term.
+      elections: leaders that came in.
       changed: set, and another event put in its place, when `lead` or `leads` changes.
     """
 
@@ -100,6 +107,7 @@ class Rounds:
         self._objects_wanted = trio.Event()
         self._reign = 0
         self._led_term: int | None = None
+        self._elected_term = 0
         self._mark_at = 0.0
         self._marked = -1
         self._mark_now = False
@@ -111,6 +119,7 @@ class Rounds:
         self.lead = 0
         self.lead_since = -math.inf
         self.leads = False
+        self.elections = 0
         self.changed = trio.Event()
         self.restart_needed = trio.Event()
         self.removed = trio.Event()
@@ -163,6 +172,10 @@ class Rounds:
     def receive(self, message: bytes) -> None:
         """Take a message whose sender was checked."""
         if self.is_open:
+            # A node with nothing cannot say whose log is new enough. A new one is a learner, and
+            # its vote is not needed; one that lost its disk may have promised what it knows no more.
+            if not self.state.delivered and message_head(message).kind in VOTES:
+                return
             try:
                 self.core.step(message)
             except RaftError as error:
@@ -280,10 +293,11 @@ class Rounds:
         """Note who leads."""
         if ready.lead is None:
             return
-        if ready.role == "leader":
-            self._led_term = self.core.status().term
-        else:
-            self._led_term = None
+        term = self.core.status().term
+        self._led_term = term if ready.role == "leader" else None
+        if ready.lead and term > self._elected_term:
+            self._elected_term = term
+            self.elections += 1
         self._set_lead(ready.lead, leads=False)
 
     def _set_lead(self, lead: int, *, leads: bool) -> None:

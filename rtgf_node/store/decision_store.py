@@ -227,6 +227,24 @@ def set_aside(path: Path, *, at: int) -> str:
     return kept.name
 
 
+def check_all(conn: sqlite3.Connection) -> int:
+    """Read every entry, and return the number of the newest, 0 if there is none.
+
+    Whether they are those whose roots the log holds is looked at when they are opened.
+
+    Raises:
+      RtgfError: RTGF_TXP_STORE_DAMAGED if one does not follow the one before it.
+    """
+    rows = conn.execute("SELECT seq, body, hash FROM entries ORDER BY seq")
+    chain: Chain | None = None
+    for row in map(_Stored._make, rows):
+        if chain is None:
+            # It may have begun anew, after others that were set aside.
+            chain = Chain(row.seq - 1, decision.read_entry(row.body).prev)
+        chain.take(*row)
+    return chain.seq if chain is not None else 0
+
+
 def _checked(conn: sqlite3.Connection, newest: Interval | None) -> Chain:
     """Return the chain as it stands, with the interval that the log has no root of yet."""
     chain = Chain()

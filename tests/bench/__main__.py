@@ -3,7 +3,7 @@
     scripts/bench [--quick] [GROUP ...]
 
 The table goes to standard output, progress to standard error. Groups: verify, workers, check,
-append, proof, start, screen, compile, decide, tiles, decisions.
+append, proof, start, screen, compile, decide, tiles, decisions, cluster.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tests.bench import (
     appends,
+    cluster,
     decisions,
     hostility,
     http,
@@ -45,6 +46,7 @@ GROUPS: Mapping[str, Callable[..., Iterator[Row | Skipped]]] = {
     "decide": policy.measure,
     "tiles": tiles.measure,
     "decisions": decisions.measure,
+    "cluster": cluster.measure,
 }
 
 

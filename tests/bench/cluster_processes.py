@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.02
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What a member said instead of an answer."""
 
 
@@ -56,7 +56,7 @@ class Process:
         """Return the answer.
 
         Raises:
-          Refused: the member does not do it, or not now.
+          RefusedError: the member does not do it, or not now.
           RuntimeError: the process is gone.
         """
         assert self._process.stdin is not None
@@ -69,7 +69,7 @@ class Process:
             raise RuntimeError(f"member {self.name} ended")
         answer = msgspec.json.decode(line)
         if "refused" in answer:
-            raise Refused(answer["refused"])
+            raise RefusedError(answer["refused"])
         return answer
 
     def look(self) -> ClusterAnswer:
@@ -136,7 +136,7 @@ class Processes:
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            with suppress(Refused):
+            with suppress(RefusedError):
                 if true():
                     return
             time.sleep(POLL_SECONDS)

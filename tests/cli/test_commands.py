@@ -68,6 +68,8 @@ VERBS = (
     "sources",
     "events",
     "audit",
+    "backup",
+    "restore",
     "export",
     "partner-kit",
     "decisions",

@@ -22,7 +22,7 @@ from rtgf_node.errors import Code
 from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.store import create_store
 from rtgf_node.store.raft_store import Member, RaftStore
-from rtgf_node.wire_cluster import JoinDocument
+from rtgf_node.wire_cluster import ClusterMember, JoinDocument
 from tests.cluster.breaks import Break
 from tests.cluster.ledger import Ledger
 from tests.cluster.machines import Machine
@@ -47,9 +47,7 @@ class Arena:
       faults: how many of each kind were injected.
     """
 
-    def __init__(
-        self, folder: Path, nursery: trio.Nursery, wires: Wires, *, seed: int, clients: int
-    ) -> None:
+    def __init__(self, folder: Path, nursery: trio.Nursery, wires: Wires, *, seed: int) -> None:
         self.folder = folder
         self.nursery = nursery
         self.wires = wires
@@ -58,7 +56,6 @@ class Arena:
         self.faults: Counter[str] = Counter()
         self.ledger = Ledger()
         self.forgets = False
-        self._clients = clients
         self._quiet = trio.Event()
         self._asking = 0
         self._silent = trio.Event()
@@ -83,9 +80,7 @@ class Arena:
             client=True,
             server=True,
         )
-        pki.write(
-            made, self._pki / f"{machine.name}.pem", self._pki / f"{machine.name}.key"
-        )
+        pki.write(made, self._pki / f"{machine.name}.pem", self._pki / f"{machine.name}.key")
         return machine
 
     def found(self, machine: Machine, members: list[Member]) -> None:
@@ -126,32 +121,39 @@ class Arena:
         others = [one for one in self.machines.values() if one.serving and one is not leader]
         return self.chance.choice(others)
 
-    async def told(self, do: str, **more: Any) -> Any:
-        """Have an operator's wish fulfilled by whichever member can, and return the answer."""
+    async def change(self, do: str, machine: Machine) -> list[ClusterMember]:
+        """Have a member made what `do` says, by whoever can; return all as they are then."""
+        due = {"add": "learner", "promote": "voter", "remove": "removed"}[do]
         with trio.fail_after(SETTLE_SECONDS):
             while True:
                 member = self.somebody()
-                answer = await member.ask(do, 15.0, **more) if member is not None else None
-                if answer is not None and "error" not in answer:
-                    return answer
-                if answer is not None and answer["error"] not in ALLOWED:
-                    seen = await self.told("look")
-                    reached = {"add": "learner", "promote": "voter", "remove": "removed"}.get(do)
-                    if reached is not None and seen["members"].get(more["name"]) == reached:
-                        return answer
+                seen = await member.ask("look", 5.0) if member is not None else None
+                if member is not None and seen is not None and "error" not in seen:
+                    members = msgspec.convert(seen["members"], list[ClusterMember])
+                    if any(one.name == machine.name and one.role == due for one in members):
+                        return members
+                    await member.ask(do, 15.0, name=machine.name, address=machine.address)
                 await trio.sleep(0.1)
 
     async def add(self, machine: Machine, *, promote: bool = True) -> None:
         """Give a machine with an empty disk a seat, and start it."""
-        answer = await self.told("add", name=machine.name, address=machine.address)
-        seat = msgspec.convert(answer["seat"], JoinDocument)
-        machine.raft_id = seat.raft_id
+        members = await self.change("add", machine)
+        [raft_id] = [one.raft_id for one in members if one.name == machine.name]
+        seat = JoinDocument("fault.example", raft_id, machine.name, members)
         with create_store(machine.folder) as store:
             cluster_seat.join(store, seat, cluster=seat.cluster)
-        self.machines[machine.raft_id] = machine
+        machine.raft_id = raft_id
+        self.machines[raft_id] = machine
         await self.start(machine)
         if promote:
-            await self.told("promote", name=machine.name)
+            await self.change("promote", machine)
+
+    async def remove(self, machine: Machine) -> None:
+        """Take a member out for good, and switch its machine off."""
+        await self.change("remove", machine)
+        del self.machines[machine.raft_id]
+        if machine.alive:
+            await machine.kill()
 
     # --- clients --------------------------------------------------------------------------------
 
@@ -191,9 +193,7 @@ class Arena:
             answer = None
             if member is not None:
                 patience = self.chance.uniform(0.3, 3.0)
-                answer = await member.ask(
-                    do, patience, client=name, seq=number[1], count=count
-                )
+                answer = await member.ask(do, patience, client=name, seq=number[1], count=count)
             if answer is not None and self._answered(answer):
                 self.ledger.answer(number, leaves, answer, call, trio.current_time())
                 return
@@ -285,7 +285,7 @@ async def arena(
     network = wires if wires is not None else Loopback()
     try:
         async with trio.open_nursery() as nursery:
-            made = Arena(folder, nursery, network, seed=seed, clients=clients)
+            made = Arena(folder, nursery, network, seed=seed)
             made.forgets = forgets
             machines = [made.build(number) for number in range(1, members + 1)]
             voters = [Member(one.raft_id, one.name, one.address, "voter") for one in machines]

@@ -40,7 +40,6 @@ WRITES = (
     "sync node.db",
     "truncate node.db-wal",
     "write .unfinished",
-    "sync .unfinished",
 )
 """Of SQLite: a commit, a checkpoint, and a state that is written for another member."""
 

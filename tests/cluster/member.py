@@ -174,7 +174,7 @@ class Answering:
             "root": self._store.log.root_at(size).hex(),
             "commands": commands,
             "stale": shown.staleness_seconds,
-            "members": {one.name: one.role for one in shown.members},
+            "members": shown.members,
         }
 
 

@@ -185,6 +185,17 @@ async def test_a_removed_member_loses_its_link_and_a_new_one_gets_one(world):
         assert not one.transport.figures[2].is_connected
 
 
+async def test_a_new_member_is_linked_before_there_is_anything_to_say(world):
+    """A vote that is asked for over a link that does not stand yet would be lost."""
+    one, two = world.node(1, LIMITS._replace(ping_seconds=0.05)), world.node(2)
+    del one.roster[2]
+    async with world.running(one, two):
+        assert 2 not in one.transport.figures
+        one.roster[2] = world.members[2]
+        await until(lambda: 2 in one.transport.figures)
+        await one.linked(2)
+
+
 async def test_a_member_that_moved_is_followed(world):
     one, two, three = world.node(1), world.node(2), world.node(3)
     wire = Wire(world.members[2].address)

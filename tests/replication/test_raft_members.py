@@ -77,6 +77,21 @@ async def test_one_node_alone_becomes_three_and_keeps_its_log(tmp_path, autojump
         await cluster.equal()
 
 
+async def test_a_leader_gives_on_the_very_state_that_it_began_with(tmp_path, autojump_clock):
+    """Nothing can be committed before: the other one is needed for that, and needs the state."""
+    async with three(tmp_path, voters=()) as cluster:
+        first, second = cluster.found(1, (1, 2)), cluster.join(2)
+        await first.start()
+        await second.start()
+        with trio.fail_after(30):
+            await second.replicator.restart_needed.wait()
+        await second.restart()
+        leader = await cluster.leader()
+        await leader.propose(samples.append("a"))
+        await cluster.equal()
+        assert first.store.log.size == 1
+
+
 async def test_several_members_change_at_once(tmp_path, autojump_clock):
     async with three(tmp_path) as cluster:
         for raft_id in (4, 5):

@@ -322,3 +322,14 @@ def test_the_same_seed_gives_the_same_elections(raftcore):
 
     assert history(3) == history(3)
     assert len({history(seed)[0] for seed in range(6)}) > 1
+
+
+def test_the_snapshot_that_a_node_began_with_may_be_made_again_with_content(raftcore):
+    members = ConfState((1, 2, 3))
+    core = raftcore.RaftCore(1, snapshot=wire.snapshot(5, 2, members), applied=5)
+    for data in (b"content", b"other content"):
+        made = core.make_snapshot(5, members, data)
+        assert made == wire.snapshot(5, 2, members, data)
+    with pytest.raises(raftcore.RaftError, match="older than"):
+        core.make_snapshot(4, members, b"")
+    core.close()

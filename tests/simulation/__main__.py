@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 from tests.simulation.running import simulate
-from tests.simulation.trace import Violation
+from tests.simulation.trace import BrokenPromiseError
 
 
 def main() -> int:
@@ -21,18 +21,22 @@ def main() -> int:
     seen: Counter[str] = Counter()
     broken = 0
     begun = time.process_time()
+
+    def say(text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+
     for seed in range(given.seed, given.seed + given.count):
         try:
-            result = simulate(seed, show=print if given.count == 1 else None)
-        except Violation as violation:
+            result = simulate(seed, show=say if given.count == 1 else None)
+        except BrokenPromiseError as violation:
             broken += 1
-            print(str(violation) if given.count == 1 else str(violation).splitlines()[0])
+            say(str(violation) if given.count == 1 else str(violation).splitlines()[0])
             continue
         faults += result.faults
         seen += result.seen
-    print(f"{given.count} seeds, {broken} broken, {time.process_time() - begun:.1f} s of work")
-    print("faults:", dict(sorted(faults.items())), sum(faults.values()))
-    print("seen:", dict(sorted(seen.items())))
+    say(f"{given.count} seeds, {broken} broken, {time.process_time() - begun:.1f} s of work")
+    say(f"{sum(faults.values())} faults: {dict(sorted(faults.items()))}")
+    say(f"seen: {dict(sorted(seen.items()))}")
     return int(broken > 0)
 
 

@@ -142,10 +142,13 @@ class Client:
             self.world.trace.violation(f"a client was told {error.code}: {error}")
 
     def _events(self, count: int) -> Command:
-        return samples.append(*(f"{self.name}-{self.seq}-{self.world.number()}" for _ in range(count)))
+        return samples.append(*(self._name() for _ in range(count)))
 
     def _dataset(self) -> Command:
-        return samples.dataset(f"{self.name}-{self.seq}-{self.world.number()}")
+        return samples.dataset(self._name())
+
+    def _name(self) -> str:
+        return f"{self.name}-{self.world.number()}"
 
 
 def _operation(

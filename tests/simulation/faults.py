@@ -45,6 +45,13 @@ class Faults:
                 # Counted when it happens.
                 victim.kill_at = chance.choice(STEPS)
                 victim.down_seconds = chance.choice((0.0, 0.05, 0.6))
+            case "kill at vote":
+                # An election, in which everybody who votes dies, comes back and may vote again.
+                world.trace.fault("election provoked")
+                for one in alive:
+                    one.kill_at = "vote"
+                    if one.replicator.leader:
+                        one.kill(1.0)
             case "kill all":
                 world.trace.fault(kind)
                 for one in alive:
@@ -126,8 +133,7 @@ class Operator:
         member = self.world.members[raft_id]
         self.world.trace.fault("disk lost", raft_id)
         member.leave()
-        while member.alive:
-            await trio.sleep(0.01)
+        await member.gone.wait()
         wipe(member.folder)
 
     async def _reach(self, raft_id: int, role: MemberRole) -> None:

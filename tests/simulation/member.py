@@ -52,6 +52,7 @@ class SimulatedMember:
       disk_fails: whether the next write is to fail.
       stalls_until: before this time its disk takes nothing.
       down_seconds: how long it is dead the next time.
+      gone: set when it is dead for good.
     """
 
     store: Store
@@ -68,6 +69,7 @@ class SimulatedMember:
         self.disk_fails = False
         self.stalls_until = 0.0
         self.down_seconds = 0.0
+        self.gone = trio.Event()
         self._scope = trio.CancelScope()
         self._state_times = 0
 
@@ -85,6 +87,7 @@ class SimulatedMember:
             with trio.move_on_after(self.down_seconds):
                 await self.world.healing.wait()
             self.down_seconds = 0.0
+        self.gone.set()
 
     def kill(self, seconds: float) -> None:
         """End the process now, for a while."""
@@ -165,9 +168,13 @@ class SimulatedMember:
         elif name == "after_apply":
             world.trace.seen["round"] += 1
             world.promises.fresh(self)
+        self.pass_by(name)
+
+    def pass_by(self, name: str) -> None:
+        """Die here, if it is to."""
         if self.kill_at == name:
             self.kill_at = None
-            world.trace.fault(f"killed at {name}", self.raft_id)
+            self.world.trace.fault(f"killed at {name}", self.raft_id)
             raise KilledError(name)
 
     # --- its writer -----------------------------------------------------------------------------
@@ -204,7 +211,7 @@ class SimulatedMember:
             await trio.sleep(chance.random() * weather.slow_seconds)
 
     def _age_state_files(self) -> None:
-        """Give state files times of the simulation; the disk's are too coarse to tell them apart."""
+        """Give state files times of their own: the disk's are too coarse to tell them apart."""
         folder = self.folder / FOLDER
         if folder.is_dir():
             for path in sorted(folder.iterdir()):
@@ -224,7 +231,8 @@ class SimulatedMember:
         voters = {
             raft_id for raft_id, one in self.replicator.members().items() if one.role == "voter"
         }
-        others = [world.members[one] for one in sorted((voters & set(world.members)) - {self.raft_id})]
+        present = voters & set(world.members)
+        others = [world.members[one] for one in sorted(present - {self.raft_id})]
         world.chance.shuffle(others)
         with trio.move_on_after(HOLD_SECONDS):
             while True:

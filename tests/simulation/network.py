@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -29,6 +29,7 @@ class Network:
       boxes: who hears, by Raft id; a dead node hears nothing.
       cut: pairs (from, to) between which nothing passes; one-way cuts are one pair.
       leaders: who led in which term, by what was sent.
+      voted: hears whose vote has just left; it may end the sender there.
     """
 
     def __init__(self, chance: random.Random, weather: Weather, trace: Trace) -> None:
@@ -36,6 +37,7 @@ class Network:
         self.boxes: dict[int, Inbox] = {}
         self.cut: set[tuple[int, int]] = set()
         self.leaders: dict[int, int] = {}
+        self.voted: Callable[[int], None] = lambda _raft_id: None
         self._chance = chance
         self._trace = trace
         self._numbers = itertools.count()
@@ -74,6 +76,8 @@ class Network:
             if chance.random() < weather.repeats:
                 trace.fault("message repeated")
                 self._post(sender, to, message)
+            if head.kind == MessageKind.VOTE_ANSWER:
+                self.voted(sender)
         return True
 
     def _post(self, sender: int, to: int, message: bytes) -> None:

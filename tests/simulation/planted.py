@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,10 +46,8 @@ def answers_before_commit() -> Iterator[None]:
 
 
 async def _quietly(propose: Any, *arguments: Any) -> None:
-    try:
+    with contextlib.suppress(Exception):
         await propose(*arguments)
-    except Exception:  # noqa: BLE001, S110  nobody waits for it
-        pass
 
 
 @contextmanager
@@ -73,10 +72,6 @@ def applies_before_commit() -> Iterator[None]:
 @contextmanager
 def forgets_numbers() -> Iterator[None]:
     """A command that is proposed twice is applied twice."""
-
-    def give_new_number(self: Any, client_id: str, seq: int) -> None:
-        return None
-
     flush = CommandStore.flush
 
     def lenient(self: Any) -> None:
@@ -86,9 +81,11 @@ def forgets_numbers() -> Iterator[None]:
             )
         flush(self)
 
-    with mock.patch.object(CommandStore, "outcome", give_new_number), mock.patch.object(
-        CommandStore, "is_new", lambda *_: True
-    ), mock.patch.object(CommandStore, "flush", lenient):
+    with (
+        mock.patch.object(CommandStore, "outcome", return_value=None),
+        mock.patch.object(CommandStore, "is_new", return_value=True),
+        mock.patch.object(CommandStore, "flush", lenient),
+    ):
         yield
 
 
@@ -149,7 +146,7 @@ def forgets_its_vote() -> Iterator[None]:
 @contextmanager
 def forgets_what_waits_for_objects() -> Iterator[None]:
     """What was committed and waited for its objects is passed over after a restart."""
-    with mock.patch.object(Boot, "unapplied", lambda self: ()):
+    with mock.patch.object(Boot, "unapplied", return_value=()):
         yield
 
 
@@ -172,7 +169,20 @@ def applies_something_else() -> Iterator[None]:
 @contextmanager
 def leaves_members_unwritten() -> Iterator[None]:
     """Who changed is forgotten with the process."""
-    with mock.patch.object(RaftStore, "put_members", lambda *_: None):
+    with mock.patch.object(RaftStore, "put_members"):
+        yield
+
+
+@contextmanager
+def leaves_a_task_behind() -> Iterator[None]:
+    """Something goes on when a member has ended."""
+    aclose = raft.RaftReplicator.aclose
+
+    async def careless(self: Any) -> None:
+        trio.lowlevel.spawn_system_task(trio.sleep_forever)
+        await aclose(self)
+
+    with mock.patch.object(raft.RaftReplicator, "aclose", careless):
         yield
 
 
@@ -189,5 +199,6 @@ MISTAKES: dict[str, Mistake] = {
         forgets_what_waits_for_objects,
         applies_something_else,
         leaves_members_unwritten,
+        leaves_a_task_behind,
     )
 }

@@ -21,10 +21,10 @@ import trio.testing
 
 from rtgf_node.replication.raftcore import core
 from rtgf_node.store import create_store, schema
-from tests.simulation.trace import Trace, Violation
+from tests.simulation.trace import BrokenPromiseError, Trace
 from tests.simulation.world import World
 
-MEMORY = Path("/dev/shm")  # noqa: S108  it is as the test's folder, and in memory
+MEMORY = Path("/dev/shm")
 """Where disks are kept, if there is such a folder."""
 
 FRESH_SECONDS = 0.5
@@ -55,7 +55,7 @@ def simulate(seed: int, *, show: Callable[[str], None] | None = None) -> Result:
       show: hears of every event.
 
     Raises:
-      Violation: a promise was broken.
+      BrokenPromiseError: a promise was broken.
     """
     trace = Trace(show)
     root = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -68,14 +68,14 @@ def simulate(seed: int, *, show: Callable[[str], None] | None = None) -> Result:
                 trio.run(world.run, clock=clock)
             except BaseExceptionGroup as error:
                 # Whatever nobody expected is a broken promise too, and the seed is to be known.
-                raise Violation(_words(seed, f"it ended with {error!r}", world, trace)) from error
+                raise _broken(seed, f"it ended with {error!r}", world, trace) from error
     if trace.broken is not None:
-        raise Violation(_words(seed, trace.broken, world, trace))
+        raise _broken(seed, trace.broken, world, trace)
     return Result(trace.digest(), trace.faults, trace.seen, clock.current_time())
 
 
-def _words(seed: int, what: str, world: World, trace: Trace) -> str:
-    return (
+def _broken(seed: int, what: str, world: World, trace: Trace) -> BrokenPromiseError:
+    return BrokenPromiseError(
         f"seed {seed}: {what}\n{world.scenario}\n{trace.newest()}\n"
         f"everything that happened: python -m tests.simulation {seed}"
     )

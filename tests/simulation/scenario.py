@@ -16,8 +16,9 @@ STEPS: Final = (
     "after_apply",
     "before_take",
     "after_take",
+    "vote",
 )
-"""Where a member may be killed in a round; see the replicator's `step`."""
+"""Where a member may be killed: the replicator's steps, and when its vote has just left."""
 
 TICK_SECONDS: Final = 0.1
 ELECTION_TICKS: Final = 5
@@ -96,6 +97,7 @@ def scenario(seed: int) -> Scenario:
     faults = {
         "kill": chance.choice((0, 1, 3)),
         "kill at step": chance.choice((0, 2, 5)),
+        "kill at vote": chance.choice((0, 0, 3)),
         "kill all": chance.choice((0, 0, 1)),
         "disk error": chance.choice((0, 0, 1)),
         "one cut off": chance.choice((0, 1, 3)),

@@ -110,7 +110,8 @@ def lived(seed, count, clients):
         else:
             newest = len(history)
             known = chance.random() > 0.02
-            history.append(append(call, ret if known else math.inf, newest, size if known else UNKNOWN))
+            at, index = (ret, size) if known else (math.inf, UNKNOWN)
+            history.append(append(call, at, newest, index))
             size += 1
     return history
 
@@ -149,12 +150,16 @@ def by_trying_all(history):
 
 @st.composite
 def operations(draw):
-    call = draw(st.integers(0, 6))
-    ret = draw(st.sampled_from([call + 1, call + 2, call + 4, math.inf]))
+    call, value, index = (
+        draw(st.integers(0, 6)),
+        draw(st.sampled_from("ab")),
+        draw(st.integers(0, 2)),
+    )
+    ret = call + draw(st.sampled_from([1, 2, 4]))
     if draw(st.booleans()):
-        size = draw(st.integers(0, 2))
-        return read(call, 9 if ret == math.inf else ret, size, draw(st.sampled_from("ab")) if size else None)
-    return append(call, ret, draw(st.sampled_from("ab")), UNKNOWN if ret == math.inf else draw(st.integers(0, 2)))
+        return read(call, ret, index, value if index else None)
+    known = draw(st.booleans())
+    return append(call, ret if known else math.inf, value, index if known else UNKNOWN)
 
 
 @given(st.lists(operations(), max_size=5))

@@ -12,7 +12,7 @@ SHOWN = 60
 """Events that a failure shows."""
 
 
-class Violation(AssertionError):
+class BrokenPromiseError(AssertionError):
     """A promise was broken; the message says which one, under which seed, and what came before."""
 
 

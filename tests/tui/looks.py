@@ -45,32 +45,47 @@ def looks() -> Iterator[Look]:
     yield Look("revoke", ("3", "R"), options=(("operate", True),))
 
 
-def drawn(look: Look) -> str:
-    """Return what this look looks like now."""
-    node, found = FakeNode(busy=look.state != "degraded"), []
-    if look.state == "degraded":
+def drawn() -> dict[str, str]:
+    """Return all looks as they are now, by the names of their files."""
+    found: dict[str, str] = {}
+    alike: dict[Any, list[Look]] = {}
+    for look in looks():
+        alike.setdefault((look.size, look.state, look.options), []).append(look)
+    for group in alike.values():
+        found |= together(group)
+    return found
+
+
+def together(group: list[Look]) -> dict[str, str]:
+    """Return looks of one dashboard, which differ in their keys alone."""
+    size, state, options = group[0].size, group[0].state, group[0].options
+    node = FakeNode(busy=state != "degraded")
+    found: dict[str, str] = {}
+    if state == "degraded":
         node.shown = degraded()
-    if look.state == "cluster":
+    if state == "cluster":
         node.cluster = cluster()
 
     async def story(driver: Driver) -> None:
-        if look.state == "unreachable":
+        if state == "unreachable":
             node.down = lost()
             driver.clock.at += 60
             await driver.look()
-        if look.keys:
+        for look in group:
             await driver.press(*look.keys)
-        found.append(driver.text())
+            found[look.file.name] = driver.text()
+            if len(driver.app.screen_stack) > 1:
+                await driver.press("escape")
 
-    drive(story, node, size=look.size, looks=30, **dict(look.options))
-    return found[0]
+    drive(story, node, size=size, looks=30, **dict(options))
+    return found
 
 
 def write(say: Callable[[str], object]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    for look in looks():
-        look.file.write_text(drawn(look))
-        say(str(look.file))
+    for name, text in drawn().items():
+        (FOLDER / name).write_text(text)
+        say(name)
 
 
 if __name__ == "__main__":

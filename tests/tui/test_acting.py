@@ -15,14 +15,16 @@ def revoke(posted: FakeNode) -> list[object]:
     return [body for path, body in posted.posted if path == "/admin/revoke"]
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda one: one.NAME)
-def test_a_dashboard_that_only_reads_does_nothing_whatever_is_pressed(screen):
+def test_a_dashboard_that_only_reads_does_nothing_whatever_is_pressed():
     async def story(driver: Driver) -> None:
-        await driver.press(screen.KEY, *"RUFLCKAXT", "ctrl+f")
-        assert len(driver.app.screen_stack) == 1
+        for screen in SCREENS:
+            await driver.press(screen.KEY)
+            await driver.pilot.press(*"RUFLCKAXT", "ctrl+f")
+            await driver.settle()
+            assert len(driver.app.screen_stack) == 1
+            assert "READ-ONLY" in driver.text()
+            assert "revoke" not in driver.text().splitlines()[-1].replace(screen.TWIN, "")
         assert driver.node.posted == []
-        assert "READ-ONLY" in driver.text()
-        assert "revoke" not in driver.text().splitlines()[-1]
 
     drive(story)
 

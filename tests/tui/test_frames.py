@@ -8,7 +8,8 @@ import time
 from rtgf_node.client import operator_questions
 from tests.tui.driving import Driver, drive
 from tests.tui.fake import FakeNode
-from tui.widgets.pages import KEPT, PAGE
+from tui.widgets.pages import KEPT, PAGE, Pages
+from tui.widgets.table import Row
 
 TOKENS, ENTRIES = 10_000, 1_000_000
 FRAME_SECONDS = 0.050
@@ -47,16 +48,30 @@ def test_entries_that_come_while_one_reads_do_not_move_the_cursor():
     drive(story, FakeNode(size=ENTRIES))
 
 
-def test_pages_that_were_looked_at_long_ago_are_forgotten():
-    async def story(driver: Driver) -> None:
-        await driver.press("2")
-        table = driver.app.pane.filtered.table
-        for number in range(KEPT + 5):
-            table.go_to(number * PAGE)
-            await driver.settle()
-        assert len(driver.app.pane._pages._pages) <= KEPT
+def test_pages_that_were_looked_at_long_ago_are_forgotten_and_can_be_had_again():
+    pages = Pages(5)
+    pages.grow(1_000_000)
+    for number in range(KEPT + 5):
+        assert pages[len(pages) - 1 - number * PAGE].data is None
+        start, count = number * PAGE, PAGE
+        pages.take({entry: Row(str(entry), (), entry) for entry in range(start, start + count)})
+    assert len(list(pages.held())) == KEPT * PAGE
+    assert pages[len(pages) - 1].data is None
+    assert pages[len(pages) - 1 - (KEPT + 4) * PAGE].data == (KEPT + 4) * PAGE
 
-    drive(story, FakeNode(size=20_000))
+
+def test_the_newest_entries_come_first_and_what_is_there_is_not_asked_for_again():
+    pages = Pages(5)
+    pages.grow(450)
+    assert pages.wanted() == (400, 50)
+    pages.take({entry: Row(str(entry), (), entry) for entry in range(400, 450)})
+    assert pages.wanted() is None
+    pages.grow(460)
+    assert pages.wanted() == (450, 10)
+    pages.give_up()
+    assert pages.wanted() is None
+    assert pages[0].data is None
+    assert pages.wanted() == (450, 10)
 
 
 def test_tokens_come_page_by_page_as_one_goes_down():

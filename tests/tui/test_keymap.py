@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rtgf_node.errors import RtgfError
 from tests.tui.driving import Driver, drive
+from tui.app import _named_bindings
+from tui.screens import SCREENS
 
 
 def test_a_key_of_ones_own_goes_to_its_screen_and_stands_on_its_tab(tmp_path):
@@ -44,3 +48,11 @@ def test_a_file_that_is_wrong_is_refused(tmp_path, text, said):
     with pytest.raises(RtgfError, match="CONFIG_INVALID") as refused:
         drive(story, keys=file)
     assert said in str(refused.value)
+
+
+def test_every_binding_stands_on_the_page_about_keys():
+    page = (Path(__file__).resolve().parents[2] / "docs/dashboard.md").read_text()
+    for name in _named_bindings():
+        group, _, rest = name.partition(".")
+        said = rest if group == "act" or rest in {one.NAME for one in SCREENS} else name
+        assert f"`{said}`" in page or (group == "go" and "`go.` and a screen" in page), name

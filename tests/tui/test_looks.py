@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from tests.tui import looks
@@ -11,9 +13,14 @@ from tui.themes import BLUE_ORANGE, GREEN_RED
 from tui.tones import STATES
 
 
+@cache
+def drawn() -> dict[str, str]:
+    return looks.drawn()
+
+
 @pytest.mark.parametrize("look", list(looks.looks()), ids=lambda one: one.file.stem)
 def test_it_looks_as_it_did(look):
-    assert looks.drawn(look) == look.file.read_text(), "python -m tests.tui.looks"
+    assert drawn()[look.file.name] == look.file.read_text(), "python -m tests.tui.looks"
 
 
 def test_every_look_is_kept_for_something():
@@ -33,22 +40,26 @@ def colours(**options: object) -> dict[str, str]:
     return found[0]
 
 
+def parts(colour: str | None) -> tuple[int, ...]:
+    assert colour is not None
+    return tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5))
+
+
 def is_grey(colour: str) -> bool:
-    return len({colour[1:3], colour[3:5], colour[5:7]}) == 1
+    return len(set(parts(colour))) == 1
 
 
 @pytest.mark.parametrize("theme", [GREEN_RED, BLUE_ORANGE], ids=lambda one: one.name)
 def test_states_have_the_colours_of_the_theme(theme):
     found = colours(theme=theme.name)
-    assert found["✓"] == theme.success
-    assert found["!"] == theme.warning
-    assert found["✗"] == theme.error
+    for sign, colour in (("✓", theme.success), ("!", theme.warning), ("✗", theme.error)):
+        # Textual's arithmetic of colours may be one off.
+        assert all(abs(a - b) <= 1 for a, b in zip(parts(found[sign]), parts(colour), strict=True))
 
 
 def test_blue_and_orange_have_no_green_and_no_red():
     for colour in (BLUE_ORANGE.success, BLUE_ORANGE.error):
-        assert colour is not None
-        red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+        red, green, blue = parts(colour)
         assert not (green > red and green > blue), colour
         assert not (red > 2 * green), colour
 
@@ -56,7 +67,7 @@ def test_blue_and_orange_have_no_green_and_no_red():
 def test_without_colour_everything_is_grey_and_says_the_same(monkeypatch):
     look = next(one for one in looks.looks() if one.name == "degraded")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert looks.drawn(look) == look.file.read_text()
+    assert looks.together([look]) == {look.file.name: look.file.read_text()}
     monkeypatch.setenv("NO_COLOR", "1")
     found = colours()
     assert found

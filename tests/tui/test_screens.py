@@ -11,12 +11,12 @@ from tui.screens import SCREENS
 
 HAS = {
     "overview": ["Needs you", "18 204", "4 s old", "valid", "mas-aml", "registry"],
-    "log": ["18 204 entries", "18203", "token_issue", "did:web"],
+    "log": ["18 204 entries", "18203", "token_issue", "RMT:"],
     "registry": ["RMT:AU:payments_aml:2026-10.1", "✓ in force", "✗ withdrawn", "✗ expired"],
     "verify": ["Question", "Answer"],
     "revocation": ["revEpoch 3", "policy_withdrawn", "✗ invalid"],
     "sources": ["eurlex-psd3", "✓ fresh", "5912"],
-    "actors": ["the limit 100 ms", "fetcher", "0/64"],
+    "actors": ["limit 100 ms", "fetcher", "0/64"],
     "events": ["token_issue", "POST /admin/revoke", "✗ denied"],
     "safety": ["node.pem", "✓ fine", "2026-11:001", "urn:rtgf:operator:alice"],
     "builds": ["21 of 58", "✓ published", "sha256:0054"],
@@ -26,18 +26,17 @@ HAS = {
 }
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda one: one.NAME)
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=str)
-def test_every_screen_is_reached_by_its_key_and_shows_what_it_is_for(screen, size):
+def test_every_screen_is_reached_by_its_key_and_shows_what_it_is_for(size):
     async def story(driver: Driver) -> None:
-        await driver.press(screen.KEY)
-        text = driver.text()
-        assert f"[{screen.KEY} {screen.TITLE if size[0] > 80 else screen.SHORT}]" in text
-        assert f"$ {screen.TWIN}" in text
-        if screen.NAME in {"log", "events", "revocation"} and size[0] == 80:
-            text += "did:web"  # the column that goes first where there is no room
-        for said in HAS[screen.NAME]:
-            assert said in text, f"{said!r} is not in\n{text}"
+        for screen in SCREENS:
+            await driver.press(screen.KEY)
+            text = driver.text()
+            title = screen.TITLE if size[0] > 80 else screen.SHORT
+            assert f"[{screen.KEY} {title}]" in text
+            assert f"$ {screen.TWIN}" in text
+            for said in HAS[screen.NAME]:
+                assert said in text, f"{said!r} is not in\n{text}"
 
     drive(story, size=size)
 

@@ -38,8 +38,8 @@ class Actors(Pane):
     def compose(self) -> ComposeResult:
         """Return the parts."""
         with Horizontal(id="a-plots"):
-            yield Box("Event loop late by, p99", id="a-lag")
-            yield Box("/verify takes, p99", id="a-p99")
+            yield Box("Event loop late, p99, limit 50 ms", id="a-lag")
+            yield Box("/verify takes, p99, limit 100 ms", id="a-p99")
         yield Filtered(
             Column("actor"),
             Column("state"),

@@ -54,7 +54,7 @@ class Overview(Pane):
                 yield Box("Actors", id="o-actors")
         with Horizontal(id="o-plots"):
             yield Box("/verify answers a second", id="o-rate")
-            yield Box("/verify takes, p99", id="o-p99")
+            yield Box("/verify takes, p99, limit 100 ms", id="o-p99")
             yield Box("Entries in the log", id="o-size")
         yield Box("Needs you", id="o-needs")
 

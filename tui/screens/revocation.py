@@ -61,12 +61,12 @@ class Revocation(Pane):
         """Return the parts."""
         yield Box("Epoch", id="r-epoch")
         yield Filtered(
-            Column("epoch", right=True),
-            Column("at"),
+            Column("epoch", drop=2, right=True),
+            Column("at", drop=1),
             Column("status"),
             Column("token"),
             Column("reason"),
-            Column("because of", drop=1),
+            Column("because of", drop=3),
             noun="changes",
         )
 
@@ -153,7 +153,7 @@ class Revocation(Pane):
             title="Reinstate",
             says=f"This lifts the suspension of {token}; a final withdrawal stays.",
             word=token,
-            twin="POST /admin/reinstate",
+            twin=f"rtgf reinstate {token}",
         )
         item = RevokeItem(token=token, reason=SUSPENDED)
         self.window.perform(

@@ -39,10 +39,13 @@ class Verify(Pane):
     SHORT = "Ver"
     KEY = "4"
     TWIN = "rtgf verify"
-    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("verify.edit", "write"), Hint("verify.ask", "ask"))
+    HINTS: ClassVar[tuple[Hint, ...]] = (
+        Hint("question.write", "write"),
+        Hint("question.ask", "ask"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f5", "ask", "Ask", id="verify.ask"),
-        Binding("i,enter", "edit", "Write the question", id="verify.edit"),
+        Binding("f5", "ask", "Ask", id="question.ask"),
+        Binding("i,enter", "edit", "Write the question", id="question.write"),
         Binding("escape", "leave", "Leave the question", show=False),
         Binding("up,k", "scroll(-1)", "Up", show=False),
         Binding("down", "scroll(1)", "Down", show=False),

@@ -8,7 +8,7 @@ from typing import Final
 from tui.tones import ACCENT, BAD, DIM, WARN, Spans, Tone
 
 FAR: Final = 4
-"""So many times what there is, a limit is not drawn but said."""
+"""A limit that is so many times what there is, or more, is not drawn; the title says it."""
 
 EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 Values = Sequence[float | None]
@@ -56,11 +56,6 @@ def plot(
         if at is not None and number == at and limit is not None:
             lines.append(_with_limit(label.rjust(scale - 1), row, f" limit {words(limit)} "))
             continue
-        if far and number == 0 and limit is not None:
-            lines.append(
-                _said(label.rjust(scale - 1), row, f" below the limit {words(limit)} ", tone)
-            )
-            continue
         over = at is not None and number < at
         lines.append(((label.rjust(scale - 1) + " ", DIM), ("".join(row), BAD if over else tone)))
     return lines
@@ -71,13 +66,6 @@ def _with_limit(label: str, row: list[str], said: str) -> Spans:
     start = 1 if len(said) + 2 < len(bars) else len(bars)
     bars[start : start + len(said)] = list(said) if start < len(bars) else []
     return ((label + " ", DIM), ("".join(bars), WARN))
-
-
-def _said(label: str, row: list[str], said: str, tone: Tone) -> Spans:
-    # At the left, where the oldest values are; not over what is newest.
-    room = len(row) // 2
-    text = said if len(said) <= room and not "".join(row[: len(said)]).strip() else ""
-    return ((label + " ", DIM), (text, DIM), ("".join(row[len(text) :]), tone))
 
 
 def _squeezed(values: Values, width: int) -> list[float | None]:

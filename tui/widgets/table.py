@@ -18,6 +18,9 @@ from tui.widgets.painted import Painted, cut
 GAP: Final = 2
 """Cells between two columns."""
 
+NARROWEST: Final = 8
+"""Cells that a column keeps when it is cut."""
+
 MEASURED: Final = 500
 """Rows that a column's width is taken from: all that are in sight, and some more."""
 
@@ -211,6 +214,11 @@ class Table(Painted, can_focus=True):
             if not droppable:
                 break
             shown.remove(max(droppable, key=lambda at: self.columns[at].drop))
+        over = sum(needed[at] + GAP for at in shown) - GAP - width
+        if over > 0 and shown:
+            # The widest is cut: what is cut off there stands in the detail.
+            widest = max(shown, key=needed.__getitem__)
+            needed[widest] = max(NARROWEST, needed[widest] - over)
         self._shown = [(at, max(1, needed[at])) for at in shown]
 
 

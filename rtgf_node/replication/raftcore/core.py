@@ -229,7 +229,7 @@ class RaftCore:
         """Keep a snapshot for those who need one, and return it for the disk.
 
         Args:
-          index: what is applied now; above that of the snapshot before.
+          index: what is applied now. The snapshot that the node began with may be made again.
           conf_state: who is in the cluster at that index.
           data: what it carries. A joiner takes it only if `conf_state` names the joiner.
         """

@@ -49,10 +49,46 @@ const (
 	maxUncommittedBytes = 64 << 20
 )
 
+// storage is a MemoryStorage whose snapshot can be given other content at the same index.
+//
+// A node begins with a snapshot that carries nothing, at the index it took a state at. Nothing more
+// may be committed before a peer has that state from it, so it is offered at that very index.
+type storage struct {
+	*raft.MemoryStorage
+	filled *pb.Snapshot
+}
+
+// Snapshot returns what is offered to a peer that is too far behind for the log.
+func (s *storage) Snapshot() (*pb.Snapshot, error) {
+	held, err := s.MemoryStorage.Snapshot()
+	if err == nil && s.fills(held.GetMetadata().GetIndex()) {
+		return proto.Clone(s.filled).(*pb.Snapshot), nil
+	}
+	return held, err
+}
+
+func (s *storage) fills(index uint64) bool {
+	return s.filled != nil && s.filled.GetMetadata().GetIndex() == index
+}
+
+// offer makes the snapshot of an index, which is not below that of the one before.
+func (s *storage) offer(index uint64, conf *pb.ConfState, data []byte) (*pb.Snapshot, error) {
+	held, err := s.MemoryStorage.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	if index == 0 || held.GetMetadata().GetIndex() != index {
+		return s.CreateSnapshot(index, conf, data)
+	}
+	held.Metadata.ConfState, held.Data = conf, data
+	s.filled = held
+	return held, nil
+}
+
 type node struct {
 	id    uint64
 	core  *raft.RawNode
-	log   *raft.MemoryStorage
+	log   *storage
 	ready *raft.Ready // handed out and not yet advanced
 	dead  bool
 }
@@ -136,7 +172,7 @@ func rc_new(id, electionTicks, heartbeatTicks, applied C.uint64_t,
 			out = fail(panicked, fmt.Sprint(e))
 		}
 	}()
-	log := raft.NewMemoryStorage()
+	log := &storage{MemoryStorage: raft.NewMemoryStorage()}
 	if snapshotLen > 0 {
 		s := &pb.Snapshot{}
 		if err := proto.Unmarshal(take(snapshot, snapshotLen), s); err != nil {
@@ -356,7 +392,7 @@ func rc_make_snapshot(h, index C.uint64_t, conf unsafe.Pointer, confLen C.uint32
 		if err := proto.Unmarshal(take(conf, confLen), c); err != nil {
 			return result(err)
 		}
-		s, err := n.log.CreateSnapshot(uint64(index), c, take(data, dataLen))
+		s, err := n.log.offer(uint64(index), c, take(data, dataLen))
 		if err != nil {
 			return result(err)
 		}

@@ -1,0 +1,77 @@
+"""Processes are killed, stand still and restart under load; nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import trio
+
+from tests.cluster.harm import Harm
+from tests.cluster.playing import play
+
+
+def test_leader_followers_and_all_at_once_are_killed(quick_path):
+    async def story(arena):
+        await Harm(arena).inject(("kill leader", "kill follower", "kill all"), 24, pause=0.3)
+
+    played = play(story, quick_path, seed=11)
+    assert {"kill leader", "kill follower", "kill all (each)"} <= played.faults.keys()
+    assert played.ledger.commands > 24
+
+
+def test_another_one_leads_within_three_seconds_after_a_kill(quick_path):
+    async def story(arena):
+        leader = await arena.leader()
+        before = arena.ledger.commands
+        await leader.kill()
+        arena.faults["kill leader"] += 1
+        with trio.fail_after(3.0):
+            assert await arena.leader() is not leader
+        while arena.ledger.commands < before + 10:  # noqa: ASYNC110  nobody tells
+            await trio.sleep(0.05)
+        await arena.start(leader)
+
+    play(story, quick_path, seed=12)
+
+
+def test_a_leader_stands_still_and_goes_on_as_if_it_still_led(quick_path):
+    """SIGSTOP for longer than an election: when it goes on, another one leads."""
+
+    async def story(arena):
+        leader = await arena.leader()
+        leader.pause()
+        other = await arena.leader()
+        before = arena.ledger.commands
+        await trio.sleep(2.5)
+        assert arena.ledger.commands > before
+        leader.resume()
+        # Reads of the one that led are in the history, as those of all are.
+        await trio.sleep(1.0)
+        assert (await other.ask("look"))["role"] == "leader"
+
+    play(story, quick_path, seed=13)
+
+
+def test_members_stand_still_at_random(quick_path):
+    async def story(arena):
+        await Harm(arena, short=True).inject(("stop", "kill follower"), 12, pause=0.4)
+
+    assert play(story, quick_path, seed=14).faults["SIGSTOP, SIGCONT"]
+
+
+def test_all_are_restarted_one_after_the_other(quick_path):
+    """As for a new version: each hands its lead over, and clients notice nothing but a moment."""
+
+    async def story(arena):
+        harm = Harm(arena)
+        for _ in range(2):
+            await harm.roll()
+            await trio.sleep(0.5)
+
+    played = play(story, quick_path, seed=15)
+    assert played.faults["rolling restart (each)"] == 6
+
+
+def test_the_lead_is_handed_over_again_and_again(quick_path):
+    async def story(arena):
+        await Harm(arena).inject(("hand over",), 6, pause=0.3)
+
+    play(story, quick_path, seed=16)
