@@ -66,10 +66,12 @@ def check(
     *,
     root_public: bytes,
     decisions: Iterable[DecisionEntry] | None = None,
+    chain: str | None = None,
 ) -> Report:
     """Judge `material` and return the report; `root_public` is the pinned root key.
 
     `decisions` are read while they are judged: there may be more of them than fit into memory.
+    `chain` is their chain, by the word of whoever shows them; without it, the issuer's.
 
     Raises:
       RtgfError: reading `decisions` fails, for a reason that says nothing about them.
@@ -86,7 +88,7 @@ def check(
     for _, taken in log.events("terms"):
         body = material.terms.get(taken.subject)
         findings.attempt("terms", taken.subject, _check_document, body, taken)
-    decided = audit_decisions.check(log, decisions, findings)
+    decided = audit_decisions.check(log, decisions, findings, chain)
     return Report(
         url=material.url,
         at=times.to_text(material.at),

@@ -64,6 +64,20 @@ def from_node(node: Node) -> Iterable[DecisionEntry] | None:
     return entries()
 
 
+def chain_of_node(node: Node) -> str | None:
+    """Return what the node says that its decisions are a chain of; None if it does not say.
+
+    Raises:
+      RtgfError: as `from_node`.
+    """
+    try:
+        return node.decisions(limit=1).chain or None
+    except RtgfError as error:
+        if error.code in {Code.RTGF_UNAUTHENTICATED, Code.RTGF_FORBIDDEN}:
+            return None
+        raise
+
+
 def from_folder(folder: Path) -> Iterable[DecisionEntry]:
     """Return the decisions that are kept in a node's data folder, or in a copy of it.
 
@@ -85,8 +99,15 @@ def from_folder(folder: Path) -> Iterable[DecisionEntry]:
     return entries()
 
 
-def check(log: ProvedLog, entries: Iterable[DecisionEntry] | None, findings: Findings) -> Decided:
+def check(
+    log: ProvedLog,
+    entries: Iterable[DecisionEntry] | None,
+    findings: Findings,
+    chain: str | None = None,
+) -> Decided:
     """Check all roots, and `entries` if they are shown; what does not hold is a finding.
+
+    `chain` is what whoever shows the entries says that they are of; without it, the issuer's.
 
     Raises:
       RtgfError: reading `entries` says nothing about what they are: the node was not reached.
@@ -96,20 +117,23 @@ def check(log: ProvedLog, entries: Iterable[DecisionEntry] | None, findings: Fin
         leaf = f"leaf {index}"
         interval = findings.attempt(CHECK, leaf, decision.read_root, event)
         if interval is not None:
-            chain = chains.setdefault(event.subject, [])
-            _check_place(interval, chain[-1].last_seq if chain else 0, leaf, findings)
-            chain.append(interval)
+            held = chains.setdefault(event.subject, [])
+            _check_place(interval, held[-1].last_seq if held else 0, leaf, findings)
+            held.append(interval)
     read = None
     if entries is not None:
-        names = [event.subject for _, event in log.events("jwks_publish")]
-        read = _check_entries(chains.get(names[0] if names else "", []), entries, findings)
+        issuer = next((event.subject for _, event in log.events("jwks_publish")), "")
+        chain = chain or issuer
+        if chain.partition("#")[0] != issuer:
+            findings.add(CHECK, chain, f"a chain of decisions of another issuer than {issuer}")
+        read = _check_entries(chains.get(chain, []), entries, findings)
     return Decided(
         roots=sum(map(len, chains.values())),
         entries=read,
         begun_anew=[
             f"after decision {one.last_seq}: {one.begun_anew}"
-            for chain in chains.values()
-            for one in chain
+            for held in chains.values()
+            for one in held
             if one.begun_anew is not None
         ],
     )

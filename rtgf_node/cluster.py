@@ -1,4 +1,4 @@
-"""A node's place among others: alone, or as a member of a cluster."""
+"""A member of a cluster: its parts, and what its operators may know and change."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import structlog
 import trio
 
 from rtgf_node.cluster_figures import MemberFigures
-from rtgf_node.cluster_seat import FIRST
+from rtgf_node.cluster_seat import decisions_chain
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.place import Alone, Place
 from rtgf_node.replication.bulk import Bulk
 from rtgf_node.replication.peer_stream import Seat
 from rtgf_node.replication.peer_tls import PeerTls
 from rtgf_node.replication.peer_transport import PeerTransport
 from rtgf_node.replication.raft import RaftReplicator, RaftSettings
-from rtgf_node.replication.replicator import Replicator
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_files import FOLDER, Manifest
 from rtgf_node.replication.state_machine import StateMachine
@@ -35,66 +34,6 @@ log = structlog.get_logger(__name__)
 
 INCOMING = "incoming"
 """In the data folder: what comes from other members and is not whole yet."""
-
-
-class Place(Protocol):
-    """What the node and its operators may know and change of the cluster."""
-
-    @property
-    def replicator(self) -> Replicator:
-        """Through which everything changes."""
-
-    @property
-    def failed(self) -> trio.Event:
-        """Set when the process should end."""
-
-    @property
-    def error(self) -> BaseException | None:
-        """Why."""
-
-    @property
-    def restart_needed(self) -> trio.Event:
-        """Set when what is in memory is of a state that was exchanged for another."""
-
-    @property
-    def has_state(self) -> bool:
-        """Whether there is anything to serve: a new member has nothing at first."""
-
-    @property
-    def decisions_chain(self) -> str:
-        """What this node's own chain of decisions is called in the log."""
-
-    def shown(self) -> ClusterAnswer:
-        """Return the cluster as this node sees it."""
-
-    def checks(self) -> list[Check]:
-        """Return what readiness asks: is there a leader, and is this node up to date."""
-
-    def figures(self) -> MemberFigures | None:
-        """Return what is counted, for the metrics; None of a node that stands alone."""
-
-    def reload(self) -> None:
-        """Read the certificates anew.
-
-        Raises:
-          RtgfError: RTGF_CONFIG_INVALID; then all stays as it was.
-        """
-
-    async def add(self, name: str, address: str) -> JoinDocument:
-        """Give a new node a seat, as a learner.
-
-        Raises:
-          RtgfError: RTGF_CONFLICT; RTGF_UNAVAILABLE if no majority took it in.
-        """
-
-    async def promote(self, name: str) -> ClusterAnswer:
-        """Let a learner decide. Raises as `add`, and RTGF_NOT_FOUND."""
-
-    async def remove(self, name: str) -> ClusterAnswer:
-        """Take a member out for good. Raises as `promote`."""
-
-    async def transfer(self, to: str | None) -> ClusterAnswer:
-        """Hand leadership over. Raises as `promote`."""
 
 
 @asynccontextmanager
@@ -115,89 +54,6 @@ async def place(
         return
     async with _membership(config, store, state, check_head) as found:
         yield found
-
-
-class Alone:
-    """The place of a node in no cluster."""
-
-    def __init__(
-        self, config: Config, store: Store, machine: StateMachine, replicator: SoloReplicator
-    ) -> None:
-        self.replicator = replicator
-        self._machine = machine
-        self.restart_needed = trio.Event()
-        self._config = config
-        self._store = store
-
-    @property
-    def failed(self) -> trio.Event:
-        """Set when the store failed."""
-        return self.replicator.failed
-
-    @property
-    def error(self) -> BaseException | None:
-        """What failed."""
-        return self.replicator.error
-
-    @property
-    def has_state(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def decisions_chain(self) -> str:
-        """The issuer: there is one chain."""
-        return self._config.node.issuer
-
-    def shown(self) -> ClusterAnswer:
-        """Return this node as its own leader."""
-        applied = self._machine.last_index
-        return ClusterAnswer(
-            alone=True,
-            cluster=self._config.log_origin(),
-            name="",
-            role="leader",
-            leader=None,
-            term=0,
-            last_index=applied,
-            commit=applied,
-            applied=applied,
-            tree_size=self._store.log.size,
-            staleness_seconds=0.0,
-            members=[],
-        )
-
-    def checks(self) -> list[Check]:
-        """Return nothing: there is nobody to lag behind."""
-        return []
-
-    def figures(self) -> None:
-        """Return nothing."""
-
-    def reload(self) -> None:
-        """Do nothing."""
-
-    async def add(self, name: str, address: str) -> JoinDocument:
-        """Refuse."""
-        raise self._alone()
-
-    async def promote(self, name: str) -> ClusterAnswer:
-        """Refuse."""
-        raise self._alone()
-
-    async def remove(self, name: str) -> ClusterAnswer:
-        """Refuse."""
-        raise self._alone()
-
-    async def transfer(self, to: str | None) -> ClusterAnswer:
-        """Refuse."""
-        raise self._alone()
-
-    def _alone(self) -> RtgfError:
-        return RtgfError(
-            Code.RTGF_CONFLICT,
-            "this node stands alone; stop it, run `rtgf cluster init`, and start it again",
-        )
 
 
 class Membership:
@@ -233,9 +89,9 @@ class Membership:
 
     @property
     def decisions_chain(self) -> str:
-        """The issuer, for the first member, whose chain began before; else that and the id."""
-        issuer, own = self._config.node.issuer, self.replicator.status().core.node_id
-        return issuer if own == FIRST else f"{issuer}#{own}"
+        """This member's own."""
+        own = self.replicator.status().core.node_id
+        return decisions_chain(self._config.node.issuer, own)
 
     def shown(self) -> ClusterAnswer:
         """Return the cluster as this node sees it."""
@@ -304,11 +160,13 @@ class Membership:
         held = self._member(name)
         if held.role == "voter":
             raise RtgfError(Code.RTGF_CONFLICT, f"{name} decides already")
-        progress = self.replicator.status().core.progress
-        if any(one.node_id == held.raft_id and not one.match for one in progress):
-            # It would be asked for votes that it cannot give.
-            detail = f"{name} has not taken the state over yet; start it, and try again shortly"
-            raise RtgfError(Code.RTGF_CONFLICT, detail)
+        core = self.replicator.status().core
+        known = {one.node_id: one.match for one in core.progress}
+        if not known:
+            # Only the leader knows who would be asked for votes that it cannot give.
+            raise RtgfError(Code.RTGF_CONFLICT, f"this node does not lead; {self._leader()}")
+        if not known.get(held.raft_id):
+            raise RtgfError(Code.RTGF_CONFLICT, f"{name} has no state yet; start it, try again")
         return await self._change(Member(held.raft_id, name, held.address, "voter"))
 
     async def remove(self, name: str) -> ClusterAnswer:
@@ -318,6 +176,8 @@ class Membership:
 
     async def transfer(self, to: str | None) -> ClusterAnswer:
         """Hand leadership over."""
+        if not self.replicator.leader:
+            raise RtgfError(Code.RTGF_CONFLICT, f"this node does not lead; {self._leader()}")
         heir = self._member(to).raft_id if to is not None else 0
         await self.replicator.transfer(heir)
         return self.shown()
@@ -326,6 +186,11 @@ class Membership:
         await self.replicator.change_members([member])
         log.info("member_changed", name=member.name, role=member.role)
         return self.shown()
+
+    def _leader(self) -> str:
+        names = {one.raft_id: one.name for one in self.replicator.members().values()}
+        name = names.get(self.replicator.leader_id)
+        return f"ask {name}" if name is not None else "nobody is known to"
 
     def _member(self, name: str) -> Member:
         for one in self.replicator.members().values():

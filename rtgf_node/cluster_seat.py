@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.store import Store
+from rtgf_node.store.database import connect_reader
+from rtgf_node.store.node_store import DATABASE
 from rtgf_node.store.raft_store import Member, RaftStore
 from rtgf_node.wire_cluster import JoinDocument
 
 FIRST = 1
 """The Raft id of the first member; also the index and the term that its log begins after."""
+
+
+def decisions_chain(issuer: str, raft_id: int) -> str:
+    """Return the name of a member's chain of decisions.
+
+    The first member's is the issuer's, whose chain began before there was a cluster.
+    """
+    return issuer if raft_id == FIRST else f"{issuer}#{raft_id}"
+
+
+def chain_in(folder: Path, issuer: str) -> str:
+    """Return the name of the chain of decisions that a data folder, or a copy of one, keeps."""
+    if not (folder / DATABASE).is_file():
+        return issuer
+    with closing(connect_reader(folder / DATABASE)) as conn:
+        state = RaftStore(conn).state()
+    return issuer if state is None else decisions_chain(issuer, state.raft_id)
 
 
 def found(store: Store, *, name: str, address: str) -> None:

@@ -49,7 +49,6 @@ from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound
 from rtgf_node.api.once import KeptAnswers
-from rtgf_node.cluster import Place
 from rtgf_node.core.clock import Clock
 from rtgf_node.doors import Doors
 from rtgf_node.egress import Egress
@@ -59,6 +58,7 @@ from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.ops.syslog import Syslog
 from rtgf_node.overview import Overview
+from rtgf_node.place import Place
 from rtgf_node.readiness import Readiness
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config

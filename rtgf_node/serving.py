@@ -11,11 +11,11 @@ import trio
 
 from rtgf_node import cluster, key_files, start_checks, telemetry
 from rtgf_node.api.listeners import Bound
-from rtgf_node.cluster import Place
 from rtgf_node.core.clock import Clock
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.key_provider import FileKeyProvider
 from rtgf_node.node import Node
+from rtgf_node.place import Place
 from rtgf_node.settings import Config
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock

@@ -49,13 +49,14 @@ class DecisionPage(Answer, frozen=True):
     """`GET /admin/decisions?since=&limit=&request_id=`: entries in order.
 
     `next` is the `since` of the next page, or null; `logged_to` is the last entry that a root in
-    the log proves.
+    the log proves; `chain` is what those roots are of: each member of a cluster has its own.
     """
 
     entries: list[DecisionEntry]
     newest: int
     logged_to: int
     next: int | None
+    chain: str = ""
 
 
 class DecisionProof(Answer, frozen=True):

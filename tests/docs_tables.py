@@ -21,6 +21,7 @@ from rtgf_node.api import contract_document
 from rtgf_node.errors import Code
 from rtgf_node.settings import Config
 from rtgf_node.telemetry import Metrics
+from tests import conformance as proofs
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -195,6 +196,12 @@ def development() -> str:
     return rows(("package", "version", "licence"), body)
 
 
+def conformance() -> str:
+    """What the contract asks for, and the files with its tests."""
+    asked = proofs.conformance()
+    return rows(("id", "what", "tests"), ((one.id, one.what, proofs.proof(one)) for one in asked))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "errors": errors,
     "settings": settings,
@@ -203,6 +210,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "controls": controls,
     "runtime": runtime,
     "development": development,
+    "conformance": conformance,
 }
 
 

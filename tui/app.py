@@ -17,7 +17,7 @@ from rtgf_node.client import Question, operator_questions
 from rtgf_node.core import times
 from rtgf_node.core.clock import Clock
 from rtgf_node.errors import Code, RtgfError
-from tui.keymap import load
+from tui import keymap
 from tui.screens import SCREENS
 from tui.screens.overview import Overview
 from tui.screens.pane import AskOf, Pane
@@ -25,6 +25,7 @@ from tui.themes import GREEN_RED, THEMES
 from tui.watch import Target, Watch
 from tui.widgets.confirm import Act, Confirm
 from tui.widgets.detail import Detail, fields
+from tui.widgets.filtered import Filtered
 from tui.widgets.frame import Head, Keys, Tab, Tabs
 from tui.widgets.painted import ASCII
 
@@ -110,7 +111,7 @@ class Dashboard(App[None]):
         self.operate = self._options.operate
         self._own_keys: Mapping[str, str] = {}
         if self._options.keys is not None:
-            self._own_keys = load(self._options.keys, _named_bindings())
+            self._own_keys = keymap.load(self._options.keys, _named_bindings())
             self.set_keymap(dict(self._own_keys))
 
     # --- what there is on the screen ------------------------------------------------------------
@@ -306,12 +307,12 @@ class Dashboard(App[None]):
     def action_help(self) -> None:
         """Say what each key does here."""
         rows: list[tuple[str, object]] = []
-        for binding in (*_bindings(self.pane), *_bindings(self)):
+        for binding in (*keymap.bindings_of(self.pane), *keymap.bindings_of(self)):
             if binding.id is None or not (self.operate or _acts(binding) is False):
                 continue
             rows.append((self._own_keys.get(binding.id, binding.key), f"{binding.description}"))
         lines = [
-            *fields(*((_spoken(key), said) for key, said in rows)),
+            *fields(*((keymap.spoken(key), said) for key, said in rows)),
             (),
             ((f"as plain text: {self.pane.TWIN}", "dim"),),
         ]
@@ -346,7 +347,7 @@ class Dashboard(App[None]):
         if self.operate:
             for hint in self.pane.HINTS:
                 if hint.acting:
-                    binding = next(b for b in _bindings(self.pane) if b.id == hint.binding)
+                    binding = next(b for b in keymap.bindings_of(self.pane) if b.id == hint.binding)
                     yield SystemCommand(
                         binding.description,
                         f"on {self.pane.TITLE}; it asks before it acts",
@@ -370,17 +371,8 @@ class Dashboard(App[None]):
         return self._own_keys.get(f"go.{pane.NAME}", pane.KEY)
 
     def _key_for(self, name: str, pane: Pane) -> str:
-        held = next((one.key for one in _bindings(pane) if one.id == name), "?")
-        return _spoken(self._own_keys.get(name, held)).partition(",")[0]
-
-
-def _bindings(of: object) -> list[Binding]:
-    """Return the bindings of a node of the tree and its kinds, its own first."""
-    found: list[Binding] = []
-    for kind in type(of).__mro__:
-        if kind.__module__.startswith("tui."):
-            found += [one for one in vars(kind).get("BINDINGS", ()) if isinstance(one, Binding)]
-    return found
+        held = next((one.key for one in keymap.bindings_of(pane) if one.id == name), "?")
+        return keymap.spoken(self._own_keys.get(name, held)).partition(",")[0]
 
 
 def _acts(binding: Binding) -> bool:
@@ -388,26 +380,4 @@ def _acts(binding: Binding) -> bool:
 
 
 def _named_bindings() -> set[str]:
-    from tui.widgets.filtered import Filtered
-
-    kinds = (Dashboard, Filtered, Detail, Confirm, Pane, *SCREENS)
-    return {
-        one.id
-        for kind in kinds
-        for one in vars(kind).get("BINDINGS", ())
-        if isinstance(one, Binding) and one.id is not None
-    }
-
-
-_SPOKEN: Final = {
-    "question_mark": "?",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "slash": "/",
-    "f1": "F1",
-    "f5": "F5",
-}
-
-
-def _spoken(key: str) -> str:
-    return ",".join(_SPOKEN.get(one, one.replace("ctrl+", "^")) for one in key.split(","))
+    return keymap.named((Dashboard, Filtered, Detail, Confirm, Pane, *SCREENS))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from textual.binding import Binding
 
 from rtgf_node.errors import Code, RtgfError
 
@@ -44,3 +46,37 @@ def load(path: Path, known: Collection[str]) -> Mapping[str, str]:
                 )
             taken[one] = name
     return told.keys
+
+
+def named(kinds: Iterable[type]) -> set[str]:
+    """Return the names of all bindings of these kinds of widgets."""
+    return {
+        one.id
+        for kind in kinds
+        for one in vars(kind).get("BINDINGS", ())
+        if isinstance(one, Binding) and one.id is not None
+    }
+
+
+def bindings_of(of: object) -> list[Binding]:
+    """Return the bindings of a node of the tree and its kinds, its own first."""
+    found: list[Binding] = []
+    for kind in type(of).__mro__:
+        if kind.__module__.startswith("tui."):
+            found += [one for one in vars(kind).get("BINDINGS", ()) if isinstance(one, Binding)]
+    return found
+
+
+_SPOKEN: Final = {
+    "question_mark": "?",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "slash": "/",
+    "f1": "F1",
+    "f5": "F5",
+}
+
+
+def spoken(key: str) -> str:
+    """Return a key as it stands on a keyboard."""
+    return ",".join(_SPOKEN.get(one, one.replace("ctrl+", "^")) for one in key.split(","))

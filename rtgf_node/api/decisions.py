@@ -54,6 +54,7 @@ def routes(desk: Desk) -> PrivilegedViews:
                 newest=await trio.to_thread.run_sync(reader.newest_seq),
                 logged_to=logged.last_seq if logged is not None else 0,
                 next=entries[limit - 1].seq if len(entries) > limit else None,
+                chain=desk.decisions.chain,
             )
         )
 

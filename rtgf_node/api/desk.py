@@ -11,13 +11,13 @@ from rtgf_node.api.access import Access, Caller
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.once import KeptAnswers
-from rtgf_node.cluster import Place
 from rtgf_node.core.authzen import Rules
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.core.policy.receipts import PinnedVerifiers
 from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
+from rtgf_node.place import Place
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
 from rtgf_node.store import Store

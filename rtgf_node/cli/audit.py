@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from rtgf_node import audit as judge
-from rtgf_node import audit_decisions
+from rtgf_node import audit_decisions, cluster_seat
 from rtgf_node.audit import Report
 from rtgf_node.audit_material import Remembered, collect
 from rtgf_node.audit_state import EventFile
@@ -95,13 +95,12 @@ def audit(
             progress=output.say,
             kept=EventFile(state.with_name(f"{state.name}.events")) if state is not None else None,
         )
-        report = judge.check(
-            material,
-            root_public=root_public,
-            decisions=audit_decisions.from_node(node)
-            if decisions is None
-            else audit_decisions.from_folder(decisions),
-        )
+        if decisions is None:
+            entries, chain = audit_decisions.from_node(node), audit_decisions.chain_of_node(node)
+        else:
+            entries = audit_decisions.from_folder(decisions)
+            chain = cluster_seat.chain_in(decisions, told.node.issuer)
+        report = judge.check(material, root_public=root_public, decisions=entries, chain=chain)
     if state is not None and not report.findings:
         write_whole(state, msgspec.json.encode(report.remember()))
     if html is not None:

@@ -42,6 +42,7 @@ from rtgf_node.store.raft_store import Member, RaftState
 
 log = structlog.get_logger(__name__)
 
+ASKED: Final = frozenset({MessageKind.PROPOSAL, MessageKind.READ_INDEX})
 VOTES: Final = frozenset({MessageKind.VOTE, MessageKind.PRE_VOTE})
 MARK_SECONDS: Final = 1.0
 """How often a leader says what its log is, if it has grown."""
@@ -172,8 +173,8 @@ class Rounds:
     def receive(self, message: bytes) -> None:
         """Take a message whose sender was checked."""
         if self.is_open:
-            # A node with nothing cannot say whose log is new enough. A new one is a learner, and
-            # its vote is not needed; one that lost its disk may have promised what it knows no more.
+            # A node with nothing cannot say whose log is new enough. If it is new, it is a learner
+            # and not needed; if it lost its disk, it has forgotten what it promised.
             if not self.state.delivered and message_head(message).kind in VOTES:
                 return
             try:
@@ -330,6 +331,9 @@ class Rounds:
         for message in messages:
             if message.kind == MessageKind.SNAPSHOT:
                 self._send_state(message)
+            elif message.kind in ASKED and message_head(message.data).from_ != self.state.raft_id:
+                # Passed on in the name of who asked, which no peer believes; they ask again.
+                continue
             else:
                 by_peer.setdefault(message.to, []).append(message.data)
         for peer, own in by_peer.items():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgf_node.actors.messages import Commit, CommitProved, Proved
-from rtgf_node.core import merkle, proof_bundle
+from rtgf_node.core import event, merkle, proof_bundle
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.core.tree_head import from_document, verify
 from rtgf_node.errors import Code, RtgfError
@@ -131,6 +131,25 @@ async def test_a_refused_command_is_refused_and_the_others_are_proved(tmp_path):
                 askers.start_soon(ask, command)
         assert answers.count(Code.RTGF_TXP_EVENT_INVALID) == 1
         assert sum(isinstance(answer, Proved) for answer in answers) == 2
+
+
+async def test_an_append_violation_halts_intake_and_is_itself_put_on_record(tmp_path):
+    """RTGF-CT-64: the incident is in the log, under a signed head; nothing more is taken in."""
+    async with our_log(tmp_path) as log:
+        await log.mailbox.ask(Commit(samples.append("a")))
+        forged = samples.altered(samples.event_bytes("a"))
+        with pytest.raises(RtgfError) as violation:
+            await log.mailbox.ask(Commit(AppendEvents((forged,))))
+        assert violation.value.code is Code.RTGF_TXP_APPEND_VIOLATION
+        await until(lambda: (head := log.store.log.latest_head()) and head.tree_size == 2)
+        incident = event.parse(log.store.log.entry(1))
+        assert (incident.type, incident.subject) == ("incident", "RTGF_TXP_APPEND_VIOLATION")
+        assert incident.payload["detail"] == violation.value.detail
+        with pytest.raises(RtgfError) as refused:
+            await log.mailbox.ask(Commit(samples.append("b")))
+        assert refused.value.code is Code.RTGF_UNAVAILABLE
+        assert "intake is halted" in refused.value.detail
+        assert log.store.log.size == 2
 
 
 async def test_nothing_is_proved_from_altered_entries_and_the_log_goes_on(tmp_path):

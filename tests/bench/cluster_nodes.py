@@ -195,8 +195,8 @@ def _answer_by_worker(cluster: TestCluster, name: str) -> None:
 
 def _other_tokens(node: TestNode) -> list[str]:
     with open_store(node.folder / "data") as store:
-        issued = [one.token_id for one in store.registry.tokens() if one.type == "IMT"]
-    return [one for one in issued if not one.startswith(IMT)]
+        ids = [one.token.token_id for one in store.registry.tokens()]
+    return [one for one in ids if one.startswith("IMT:") and not one.startswith(IMT)]
 
 
 def _withdrawn_everywhere(cluster: TestCluster, at: str) -> float:
@@ -232,7 +232,8 @@ def _across_failover(cluster: TestCluster) -> Iterator[float]:
     with ExitStack() as stack:
         operator = stack.enter_context(Asker(cluster.nodes[cluster.running[0]], "operator"))
         eventually(lambda: _changed(operator, "revoke"), "nobody takes a revocation")
-        yield _until_refused(_partners(cluster, stack), time.monotonic())
+        answered = time.monotonic()
+        yield _until_refused(_partners(cluster, stack), answered)
         eventually(lambda: _changed(operator, "reinstate"), "nobody reinstates")
     cluster.start(killed)
     cluster.settled()

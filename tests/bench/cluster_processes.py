@@ -125,7 +125,8 @@ class Processes:
         made = self._start(name, address)
         self.until(lambda: made.look().applied >= first.look().commit)
         if voter:
-            first.ask("promote", name=name)
+            # Refused until the first one knows that it holds everything.
+            self.until(lambda: bool(first.ask("promote", name=name)))
         return made
 
     def until(self, true: Callable[[], bool]) -> None:

@@ -240,6 +240,7 @@ def test_a_signed_snapshot_is_accepted_at_the_door(rtgf_here, tmp_path, keys):
 
 
 def test_two_signers_reach_a_threshold_of_two(rtgf_here, tmp_path, keys):
+    """RTGF-REQ-004."""
     write(tmp_path / "eu.json", worlds.document(signature_threshold=2))
     first = rtgf_here("policy", "sign", "eu.json", *keys, "--out", "one.json")
     assert first.returncode == 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,13 @@ class Arena:
         leader = await self.leader()
         others = [one for one in self.machines.values() if one.serving and one is not leader]
         return self.chance.choice(others)
+
+    async def answered(self, count: int) -> None:
+        """Wait until so many more commands were answered."""
+        goal = self.ledger.commands + count
+        with trio.fail_after(SETTLE_SECONDS):
+            while self.ledger.commands < goal:  # noqa: ASYNC110  nobody tells
+                await trio.sleep(0.02)
 
     async def change(self, do: str, machine: Machine) -> list[ClusterMember]:
         """Have a member made what `do` says, by whoever can; return all as they are then."""
@@ -276,8 +283,18 @@ async def arena(
     wires: Wires | None = None,
     clients: int = CLIENTS,
     forgets: bool = False,
+    environments: Mapping[int, Mapping[str, str]] | None = None,
 ) -> AsyncIterator[Arena]:
     """Run a cluster of so many voters, under load, for the length of the block.
+
+    Args:
+      folder: for the data folders and certificates.
+      seed: of every choice that is made here; when processes do what is not in it.
+      members: how many voters.
+      wires: the network; it is closed in the end.
+      clients: how many ask.
+      forgets: whether disks forget at the end of a process what was not synced.
+      environments: of the processes on the machine with this id.
 
     Raises:
       PromiseError: a promise was broken.
@@ -292,6 +309,7 @@ async def arena(
             for machine in machines:
                 made.found(machine, voters)
                 made.machines[machine.raft_id] = machine
+                machine.environment.update((environments or {}).get(machine.raft_id, {}))
                 await nursery.start(machine.run)
             for machine in machines:
                 nursery.start_soon(made.start, machine)

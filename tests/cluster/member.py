@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,7 @@ class Answering:
             "size": size,
             "root": self._store.log.root_at(size).hex(),
             "commands": commands,
+            "clock": time.time(),
             "stale": shown.staleness_seconds,
             "members": shown.members,
         }

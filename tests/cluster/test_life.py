@@ -37,6 +37,7 @@ def test_all_members_hold_the_log_that_the_first_one_had(cluster, template):
 
 
 def test_a_write_on_a_follower_is_answered_as_if_the_leader_had_been_asked(cluster):
+    """RTGF-CT-93."""
     follower = cluster.nodes[others(cluster)[0]]
     reply = follower.revoke(IMT, reason="issued_in_error")
     assert reply.status == 200, reply
@@ -76,7 +77,7 @@ def test_a_follower_says_who_has_to_be_asked_to_hand_leadership_over(cluster):
 
 
 def test_without_a_majority_writes_are_refused_and_answers_end(template, tmp_path):
-    """It stays alive, and says no: `RTGF_TOKEN_REVOCATION_STALE` and not ready."""
+    """RTGF-CT-84: it stays alive, and says no: `RTGF_TOKEN_REVOCATION_STALE` and not ready."""
     first = template.copy(tmp_path / "a", settings="\n[verify]\nmax_staleness_seconds = 1.0\n")
     with cluster_of(first, tmp_path, "b") as cluster:
         cluster.kill("b")
@@ -84,8 +85,10 @@ def test_without_a_majority_writes_are_refused_and_answers_end(template, tmp_pat
         assert stale.reason == "RTGF_TOKEN_REVOCATION_STALE"
         assert first.ask("GET", "/readyz").status == 503
         assert first.ask("GET", "/healthz").status == 200
-        refused = first.revoke(IMT)
-        refused.problem(503, "RTGF_UNAVAILABLE")
+        first.revoke(IMT).problem(503, "RTGF_UNAVAILABLE")
+        strong = first.ask("GET", "/roots/latest?consistency=strong")
+        strong.problem(503, "RTGF_UNAVAILABLE")
+        assert first.ask("GET", "/roots/latest").status == 200
         cluster.start("b")
         eventually(lambda: first.verify().valid, "no answers again")
 
@@ -136,3 +139,39 @@ def test_a_seat_is_for_an_empty_node_and_for_this_cluster(template, tmp_path):
         seat.write_text(seat.read_text().replace("fma.example/log", "elsewhere.example/log"))
         assert "elsewhere" in other.cli("cluster", "join", seat).stderr
         assert cluster.leader() == "a"
+
+
+def test_each_member_has_a_chain_of_decisions_of_its_own(cluster):
+    """An auditor of any member finds the roots of what that member answered in the one log."""
+    for name in cluster.running:
+        node = cluster.nodes[name]
+        node.verify()
+
+        def rooted(node=node) -> bool:
+            page = node.ask("GET", "/admin/decisions", role="auditor").json()
+            return page["newest"] == page["logged_to"] > 0
+
+        eventually(rooted, f"no root of the decisions of {name}")
+    chains = set()
+    for name in cluster.running:
+        node = cluster.nodes[name]
+        chains.add(node.ask("GET", "/admin/decisions", role="auditor").json()["chain"])
+        done = node.cli("audit", "--cert", "pki/auditor.pem", "--key", "pki/auditor.key", "--json")
+        assert done.returncode == 0, done.stdout
+        assert json.loads(done.stdout)["decisions"]["entries"] > 0
+    assert len(chains) == 3
+
+
+def test_a_strong_read_has_what_was_answered_by_another_member(cluster):
+    leader = cluster.leader()
+    reply = cluster.nodes[leader].revoke("IMT:EU-UK:payments_aml:2026-10")
+    epoch = reply.json()["revEpoch"]
+    for name in others(cluster):
+        path = "/admin/status?consistency=strong"
+        status = cluster.nodes[name].ask("GET", path, role="operator").json()
+        assert status["revEpoch"] >= epoch
+        imt, rmt = "IMT:EU-UK:payments_aml:2026-10", "RMT:UK:payments_aml:2026-10"
+        tokens = {"tokens": {"imt": imt, "rmt": rmt}}
+        path = "/verify?consistency=strong"
+        answer = cluster.nodes[name].ask("POST", path, tokens, role="partner").json()
+        assert answer["reason"] == "RTGF_VERIFY_REVOKED", answer

@@ -49,11 +49,9 @@ def test_the_majority_goes_on_and_the_minority_waits(quick_path, wires):
         wires.separate(cut, set(arena.machines) - set(cut))
         arena.faults["majority, minority"] += 1
         await trio.sleep(MINORITY_SECONDS)
-        before = arena.ledger.commands
         for one in minority:
             assert await asked(one, "read") is None
-        await trio.sleep(1.0)
-        assert arena.ledger.commands > before
+        await arena.answered(10)
         wires.heal()
 
     play(story, quick_path, seed=32, members=5, wires=wires)
@@ -69,10 +67,8 @@ def test_a_leader_that_only_speaks_or_only_hears_gives_way(direction, quick_path
                 wires.cut(*(end.raft_id for end in ends))
         arena.faults["one-way cut"] += 1
         await trio.sleep(MINORITY_SECONDS)
-        before = arena.ledger.commands
         assert (await old.ask("look"))["role"] != "leader"
-        await trio.sleep(1.5)
-        assert arena.ledger.commands > before
+        await arena.answered(10)
         wires.heal()
 
     play(story, quick_path, seed=33, wires=wires)

@@ -61,9 +61,7 @@ def test_a_machine_without_its_disk_votes_for_nobody(quick_path):
         leader, lost = await arena.leader(), await arena.follower()
         [behind] = [one for one in arena.machines.values() if one not in (leader, lost)]
         await behind.kill()
-        before = arena.ledger.commands
-        while arena.ledger.commands < before + 20:  # noqa: ASYNC110  nobody tells
-            await trio.sleep(0.02)
+        await arena.answered(20)
         await takes_its_old_seat(arena, lost)
         await leader.kill()
         await lost.start()
@@ -91,9 +89,7 @@ def test_a_member_whose_disk_went_back_to_an_older_state_stops(quick_path):
         older = arena.folder / "older"
         shutil.copytree(machine.folder, older)
         await arena.start(machine)
-        before = arena.ledger.commands
-        while arena.ledger.commands < before + 20:  # noqa: ASYNC110  nobody tells
-            await trio.sleep(0.02)
+        await arena.answered(20)
         await machine.kill()
         machine.wipe()
         shutil.copytree(older, machine.folder, dirs_exist_ok=True)

@@ -46,6 +46,7 @@ class Namespaces:
         self._hub = f"{self._name}-hub"
         self._cuts: dict[int, set[int]] = {}
         self._loss: dict[int, int] = {}
+        self._shaped: set[int] = set()
         _run("ip", "netns", "add", self._hub)
         self._in(self._hub, "ip", "link", "add", "bridge", "type", "bridge")
         self._in(self._hub, "ip", "link", "set", "bridge", "up")
@@ -86,13 +87,11 @@ class Namespaces:
 
     def slow(self, raft_id: int, rate: str) -> None:
         """Let what one sends queue up behind a narrow wire: `100kbit`."""
-        shape = ("tbf", "rate", rate, "burst", "8k", "latency", "800ms")
-        self._in(self._space(raft_id), "tc", "qdisc", "replace", "dev", "eth0", "root", *shape)
+        self._shape(raft_id, "tbf", "rate", rate, "burst", "8k", "latency", "800ms")
 
     def delay(self, raft_id: int) -> None:
         """Delay, lose and reorder what one sends; needs a kernel with netem."""
-        shape = ("netem", "delay", "40ms", "30ms", "loss", "3%", "reorder", "20%")
-        self._in(self._space(raft_id), "tc", "qdisc", "replace", "dev", "eth0", "root", *shape)
+        self._shape(raft_id, "netem", "delay", "40ms", "30ms", "loss", "3%", "reorder", "20%")
 
     def heal(self) -> None:
         """Let everything through again."""
@@ -100,14 +99,19 @@ class Namespaces:
             if cuts or self._loss.pop(raft_id, 0):
                 cuts.clear()
                 self._tell(raft_id)
-            with suppress(subprocess.CalledProcessError):
-                self._in(self._space(raft_id), "tc", "qdisc", "del", "dev", "eth0", "root")
+        for raft_id in self._shaped:
+            self._in(self._space(raft_id), "tc", "qdisc", "del", "dev", "eth0", "root")
+        self._shaped.clear()
 
     def close(self) -> None:
         """Remove the namespaces, and the wires with them."""
         for space in (*map(self._space, self._cuts), self._hub):
             with suppress(subprocess.CalledProcessError):
                 _run("ip", "netns", "del", space)
+
+    def _shape(self, raft_id: int, *shape: str) -> None:
+        self._in(self._space(raft_id), "tc", "qdisc", "replace", "dev", "eth0", "root", *shape)
+        self._shaped.add(raft_id)
 
     def _tell(self, raft_id: int) -> None:
         """Replace all rules of one, at once."""

@@ -51,6 +51,7 @@ def token(output: BuildOutput, name: str) -> dict[str, Any]:
 
 
 def test_an_rmt_has_every_member_that_its_envelope_asks_for() -> None:
+    """RTGF-REQ-002."""
     output = run(worlds.by_id(EU), ["EU"])
     document = token(output, "rmt/eu")
     held = snapshot.parse(worlds.sealed(EU))

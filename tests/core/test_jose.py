@@ -121,7 +121,7 @@ def test_both_names_of_the_algorithm_are_accepted_and_unknown_members_ignored():
     ],
 )
 def test_headers_that_must_be_refused(members):
-    """RTGF REQ-003: a critical extension that is not understood is refused."""
+    """RTGF-REQ-003: a critical extension that is not understood is refused."""
     jws = HeaderSigner(members).detached(b"p")
     error = refusal(jose.verify_detached, jws, b"p", KEYS, at=NOW, typ=TYP)
     assert error.code is Code.RTGF_VERIFY_SIGNATURE_INVALID

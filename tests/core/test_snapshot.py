@@ -31,7 +31,7 @@ def refusal(data: bytes, **changes: Any) -> RtgfError:
 
 
 def test_a_valid_signed_snapshot_is_accepted() -> None:
-    """RTGF-CT-00."""
+    """RTGF-REQ-001, RTGF-CT-00."""
     data = worlds.sealed(
         worlds.document(
             data_residency={"allowed": ["EU", "SG"], "mechanisms": ["scc"]},
@@ -127,6 +127,7 @@ class TestSignatures:
         self.check(refusal(worlds.sealed(worlds.document()), keys=keys), "/signatures")
 
     def test_the_threshold_counts_distinct_keys(self) -> None:
+        """RTGF-REQ-004."""
         eu = worlds.authority("EU", keys=2)
         made = worlds.document(signature_threshold=2)
         self.check(refusal(worlds.sealed(made, [eu.signer]), keys=eu.keys), "/signatures")

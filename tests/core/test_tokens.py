@@ -128,6 +128,7 @@ class TestSignatures:
         assert refusal(signed(), keys=keys).code is Code.RTGF_TOKEN_SIGNATURE_INVALID
 
     def test_too_few_of_the_keys_that_are_asked_for(self) -> None:
+        """RTGF-REQ-004."""
         two = worlds.node(keys=2)
         data = tokens.sign(worlds.token(), two.signers)
         assert check(data, keys=two.keys, threshold=2)
@@ -135,6 +136,7 @@ class TestSignatures:
         assert error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID
 
     def test_a_token_may_ask_for_more_signatures_and_never_for_fewer(self) -> None:
+        """RTGF-REQ-004."""
         two = worlds.node(keys=2)
         asking = worlds.token(signature_threshold=2)
         assert check(tokens.sign(asking, two.signers), keys=two.keys)

@@ -67,7 +67,7 @@ def test_every_served_token_is_in_the_log_after_its_build(published):
 
 
 def test_a_build_is_made_twice_and_its_stages_say_so(small):
-    """RTGF-CT-20."""
+    """RTGF-REQ-002, RTGF-CT-20."""
     node = small
     with node.running():
         for place in ("EU", "UK"):

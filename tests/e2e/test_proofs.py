@@ -171,7 +171,7 @@ def test_a_corridor_demands_what_the_stricter_side_demands(node, changes, reason
 
 
 def test_a_token_that_asks_for_two_signatures_has_two(node):
-    """The node's own key signs it once more, but one key is one signature."""
+    """RTGF-REQ-004: the node's own key signs it once more, but one key is one signature."""
     document = node.ask("GET", "/rmt/EU/payments_aml").json()
     del document["signatures"], document["canonical_hash"]
     signer = node.key_store().signer("token")

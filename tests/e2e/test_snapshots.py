@@ -225,7 +225,7 @@ def test_a_snapshot_larger_than_any_is_refused(door):
 
 
 def test_a_longer_ttl_is_accepted_where_the_configuration_allows_it(tmp_path):
-    """RTGF-CT-00: and a build from it is possible."""
+    """RTGF-REQ-005, RTGF-CT-00: and a build from it is possible."""
     settings = (
         RATES + pinned(tmp_path / "pinned", EU, own=True) + "\n[compiler]\nmax_ttl_sec = 172800\n"
     )

@@ -162,7 +162,7 @@ def test_it_knows_nothing_before_it_has_learned(published):
 
 
 def test_what_is_old_is_not_valid(published):
-    """It fails closed, also where the answer was remembered."""
+    """RTGF-REQ-012: it fails closed, also where the answer was remembered."""
     seconds = [0.0]
     with published.client() as asked:
         ageing = verifier(published, asked, stopwatch=lambda: seconds[0], max_staleness_seconds=60)
@@ -189,6 +189,7 @@ def test_a_root_that_is_not_pinned_is_not_believed(published):
 
 
 def test_a_revocation_reaches_a_thread(make_node):
+    """RTGF-REQ-012."""
     node = make_node(published=True)
     request = wire.VerifyRequest(tokens=wire.VerifyTokens(rmt=RMT, imt=IMT))
     with node.client() as asked, verifier(node, asked, refresh_seconds=0.05) as own:
@@ -229,6 +230,7 @@ def test_a_revocation_reaches_a_task(make_node):
 
 
 def test_a_node_that_is_gone_makes_it_stale_and_says_why(make_node):
+    """RTGF-REQ-012."""
     node = make_node(published=True, running=False)
     request = wire.VerifyRequest(tokens=wire.VerifyTokens(rmt=RMT, imt=IMT))
     with node.client() as asked:

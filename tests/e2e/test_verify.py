@@ -221,6 +221,7 @@ def test_a_signed_token_that_was_never_logged(published):
 
 
 def test_another_token_under_a_logged_id(published):
+    """RTGF-REQ-021."""
     token = held(published)
     twin = signed(published, token, controls=[])
     assert verdict(published, question(twin, None)) == (False, "RTGF_TOKEN_CANONICAL_MISMATCH")

@@ -277,6 +277,7 @@ def test_counters_are_those_of_all_workers(node):
 
 
 def test_a_revocation_is_in_every_worker_when_its_answer_is_out(node):
+    """RTGF-CT-93."""
     with one_each(node, crew(node)) as streams:
         for act, valid in [("revoke", False), ("reinstate", True)] * 5:
             assert node.revoke(f"{IMT}.1", act=act, reason=LIFTABLE).status == 200

@@ -9,7 +9,9 @@ from rtgf_node.core import digests
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.raft_settings import RaftSettings
 from rtgf_node.replication.raftcore import core
+from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.store import open_store
+from rtgf_node.store.raft_store import RaftStore
 from tests.replication import samples
 from tests.replication.cluster import same_state, signed_head, three, until
 
@@ -80,9 +82,20 @@ async def test_one_node_alone_becomes_three_and_keeps_its_log(tmp_path, autojump
 async def test_a_leader_gives_on_the_very_state_that_it_began_with(tmp_path, autojump_clock):
     """Nothing can be committed before: the other one is needed for that, and needs the state."""
     async with three(tmp_path, voters=()) as cluster:
-        first, second = cluster.found(1, (1, 2)), cluster.join(2)
-        await first.start()
-        await second.start()
+        members = [cluster.member(1), cluster.member(2)]
+        first, second = cluster.make(1), cluster.make(2)
+        for node, index in ((first, 5), (second, 1)):
+            with node.store.conn:
+                RaftStore(node.store.conn).found(
+                    node.raft_id,
+                    members,
+                    conf_state=ConfState((1, 2)).encode(),
+                    index=index,
+                    term=1,
+                )
+            await node.start()
+            # The first asks to be elected first.
+            await trio.sleep(cluster.settings.election_seconds)
         with trio.fail_after(30):
             await second.replicator.restart_needed.wait()
         await second.restart()

@@ -146,6 +146,9 @@ class Operator:
                     held = member.replicator.members().get(raft_id)
                     if (held.role if held is not None else "removed") == role:
                         break
+                    if role == "voter" and not self._holds_something(raft_id):
+                        await trio.sleep(0.1)
+                        continue
                     world.roles.pop(raft_id, None)
                     world.trace.note("change", raft_id, role, member.raft_id)
                     await member.replicator.change_members([world.member(raft_id, role)])
@@ -161,3 +164,11 @@ class Operator:
         world.trace.note("changed", raft_id, role)
         world.trace.faults[f"member made {role}"] += 1
         world.roles[raft_id] = role
+
+    def _holds_something(self, raft_id: int) -> bool:
+        """Say whether the leader knows that a member took its state; nobody promotes it before."""
+        for one in self.world.members.values():
+            if one.alive and one.replicator.leader:
+                progress = one.replicator.status().core.progress
+                return any(peer.node_id == raft_id and peer.match for peer in progress)
+        return False

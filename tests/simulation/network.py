@@ -65,6 +65,9 @@ class Network:
         for message in messages:
             head = message_head(message)
             trace.note("send", sender, to, head.kind, head.term, len(message))
+            if (head.from_, head.to) != (sender, to):
+                # A listener would refuse it and end the connection.
+                trace.violation(f"{sender} sends {to} what {head.from_} says to {head.to}")
             if head.kind in LEADS:
                 leader = self.leaders.setdefault(head.term, head.from_)
                 if leader != head.from_:

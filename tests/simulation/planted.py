@@ -174,6 +174,13 @@ def leaves_members_unwritten() -> Iterator[None]:
 
 
 @contextmanager
+def speaks_for_others() -> Iterator[None]:
+    """What was asked of the wrong leader is passed on in the name of who asked."""
+    with mock.patch.object(rounds, "ASKED", frozenset()):
+        yield
+
+
+@contextmanager
 def leaves_a_task_behind() -> Iterator[None]:
     """Something goes on when a member has ended."""
     aclose = raft.RaftReplicator.aclose
@@ -200,5 +207,6 @@ MISTAKES: dict[str, Mistake] = {
         applies_something_else,
         leaves_members_unwritten,
         leaves_a_task_behind,
+        speaks_for_others,
     )
 }

@@ -22,6 +22,8 @@ STEPS: Final = (
 
 TICK_SECONDS: Final = 0.1
 ELECTION_TICKS: Final = 5
+LONG_EVERY: Final = 25
+"""One seed in so many is a long one."""
 
 
 class Weather(NamedTuple):
@@ -109,7 +111,7 @@ def scenario(seed: int) -> Scenario:
     }
     plans: tuple[Plan, ...] = (*("none",) * 5, "add", "replace", "exchange", "demote")
     voters = chance.choices((1, 3, 5), (1, 10, 1))[0]
-    return Scenario(
+    found = Scenario(
         voters=voters,
         seconds=chance.uniform(1.0, 3.0),
         settings=RaftSettings(TICK_SECONDS, ELECTION_TICKS, chance.choice((4, 8, 16, 10_000))),
@@ -119,4 +121,19 @@ def scenario(seed: int) -> Scenario:
         clients=chance.randint(2, 3),
         pace=chance.choice((0.03, 0.15)),
         plan="grow" if voters == 1 else chance.choice(plans),
+    )
+    return _longer(found, chance) if seed % LONG_EVERY == 0 else found
+
+
+def _longer(short: Scenario, chance: random.Random) -> Scenario:
+    """Return one that costs as much as five: some mistakes need many faults one after the other."""
+    plan: Plan = chance.choice(("add", "replace", "exchange", "demote"))
+    return short._replace(
+        seconds=chance.uniform(5.0, 12.0),
+        settings=short.settings._replace(compact_every=chance.choice((4, 6, 10, 30))),
+        weather=short.weather._replace(broken_fetch=chance.choice((0.0, 0.2, 0.5))),
+        faults=short.faults
+        | {"kill": 2, "kill at step": 5, "disk error": 1, "one cut off": 2, "lead handed over": 1},
+        pause=chance.choice((0.15, 0.5)),
+        plan=plan if short.plan == "none" else short.plan,
     )

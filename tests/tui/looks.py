@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.tui.driving import Driver, drive
-from tests.tui.fake import FakeNode, cluster, degraded, lost
+from tests.tui.fake import FakeNode, cluster, lost
+from tests.tui.fake_overview import degraded
 from tui.screens import SCREENS
 
 FOLDER = Path(__file__).parent / "looks"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from rtgf_node.wire import ReadyAnswer
 from rtgf_node.wire_overview import Tally
-from tests.tui.fake import degraded, overview
+from tests.tui.fake_overview import degraded, overview
 from tui import words
 from tui.history import History, quantile
 from tui.needs import needs

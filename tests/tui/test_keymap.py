@@ -20,7 +20,7 @@ def test_a_key_of_ones_own_goes_to_its_screen_and_stands_on_its_tab(tmp_path):
         assert "l Log" in driver.text()
         await driver.press("l")
         assert driver.app.pane.NAME == "log"
-        assert " f go to the token" in driver.text()
+        assert " f go to its subject" in driver.text()
         await driver.press("f")
         assert driver.app.pane.NAME == "registry"
         await driver.press("2")
@@ -54,5 +54,6 @@ def test_every_binding_stands_on_the_page_about_keys():
     page = (Path(__file__).resolve().parents[2] / "docs/dashboard.md").read_text()
     for name in _named_bindings():
         group, _, rest = name.partition(".")
-        said = rest if group == "act" or rest in {one.NAME for one in SCREENS} else name
-        assert f"`{said}`" in page or (group == "go" and "`go.` and a screen" in page), name
+        said = rest if group == "act" else name
+        is_screen = group == "go" and rest in {one.NAME for one in SCREENS}
+        assert f"`{said}`" in page or (is_screen and "`go.` and a screen" in page), name

@@ -8,7 +8,8 @@ import pytest
 
 from tests.tui import looks
 from tests.tui.driving import Driver, drive
-from tests.tui.fake import FakeNode, degraded
+from tests.tui.fake import FakeNode
+from tests.tui.fake_overview import degraded
 from tui.themes import BLUE_ORANGE, GREEN_RED
 from tui.tones import STATES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 
@@ -27,6 +27,21 @@ LOOK_SECONDS = 0.1
 """Between two looks at which entries came into sight."""
 
 
+RELATED: Final = {
+    "token_issue": "registry",
+    "revocation": "registry",
+    "build": "builds",
+    "approval": "approvals",
+    "policy_snapshot": "sources",
+    "terms": "sources",
+    "dataset": "sources",
+    "key_event": "safety",
+    "jwks_publish": "safety",
+    "membership": "cluster",
+}
+"""The screen that has more about the subject of an event, by its type."""
+
+
 class Log(Pane):
     """The transparency log."""
 
@@ -35,7 +50,7 @@ class Log(Pane):
     SHORT = "Log"
     KEY = "2"
     TWIN = "rtgf events log"
-    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("row.related", "go to the token"),)
+    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("row.related", "go to its subject"),)
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,10 +163,11 @@ class Log(Pane):
         ]
 
     def action_related(self) -> None:
-        """Go to the token that the entry is about."""
+        """Go to what the entry is about."""
         row = self.row
         if row is not None and row.data is not None:
-            self.window.go("registry", str(row.data["subject"]))
+            screen = RELATED.get(row.data["type"], "events")
+            self.window.go(screen, row.data["subject"] if screen == "registry" else "")
 
 
 def _row(index: int, event: dict[str, Any]) -> Row:

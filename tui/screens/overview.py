@@ -17,6 +17,7 @@ from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, BAD, DIM, OK, WARN, Span, Spans, Tone, line, sign, told
 from tui.watch import Watch
 from tui.widgets.box import Box
+from tui.widgets.detail import Detail, heading
 from tui.widgets.plot import bar_line, plot
 
 SLOW_MS = 100.0
@@ -37,9 +38,12 @@ class Overview(Pane):
     SHORT = "Top"
     KEY = "1"
     TWIN = "rtgf status"
-    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("row.related", "go to the first need"),)
+    HINTS: ClassVar[tuple[Hint, ...]] = (
+        Hint("overview.open", "all needs"),
+        Hint("row.related", "go to the first"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "related", "Go to the first need", show=False)
+        Binding("enter", "open", "Show all needs", id="overview.open")
     ]
     can_focus = True
 
@@ -103,6 +107,22 @@ class Overview(Pane):
                 words=lambda value: words.number(int(value or 0)),
             )
         )
+
+    def action_open(self) -> None:
+        """Show what needs a human in full, and why checks do not pass."""
+        found = of_all(self.window.current, self.window.watches)
+        lines: list[Spans] = [
+            ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
+            for one in found
+        ] or [line(told("nothing needs you", OK))]
+        seen = self.window.current.seen
+        if seen is not None:
+            lines += heading("checks")
+            lines += [
+                line(told(one.name, OK if one.ok else BAD), f"  {one.detail}")
+                for one in seen.status.ready.checks
+            ]
+        self.app.push_screen(Detail("Needs you", lines, seen))
 
     def action_related(self) -> None:
         """Go to where the worst need is."""
