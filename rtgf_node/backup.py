@@ -179,8 +179,6 @@ def _files(base: Path, told: Config, *, keys: bool) -> tuple[list[Source], tuple
     """Return the files that the settings name, and the settings whose files lie elsewhere."""
     listed: dict[str, Source] = {}
     elsewhere: list[str] = []
-    if _inside(base, told.node.data_dir) is None:
-        elsewhere.append("node.data_dir")
     for setting, path in _paths(told):
         if setting in _LEFT_OUT or not path.exists():
             continue

@@ -35,6 +35,7 @@ from rtgf_node.actors.issuing import Issuing
 from rtgf_node.actors.key_changes import KeyChanges
 from rtgf_node.actors.log import LogActor
 from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.membership import MembershipActor
 from rtgf_node.actors.registry import RegistryActor
 from rtgf_node.actors.revocation import RevocationActor
 from rtgf_node.actors.snapshot_intake import SnapshotIntake
@@ -72,7 +73,10 @@ log = structlog.get_logger(__name__)
 LOG_WAITING = 1024
 """Commands that may wait for the log: a tenth of a second at what it commits."""
 
-ACTORS = ("log", "registry", "revocation", "verifier", "compiler", "approvals", "fetcher")
+ACTORS = (
+    *("log", "registry", "revocation", "verifier", "compiler"),
+    *("membership", "approvals", "fetcher"),
+)
 """Those with a mailbox in every node."""
 
 STATUS_LISTS = "/revocations/status-list"
@@ -219,11 +223,19 @@ class Node:
             metrics=metrics,
         )
         terms = TermsIntake(door=door, store=store)
+        membership = MembershipActor(
+            boxes["membership"],
+            log=boxes["log"],
+            place=place,
+            origin=config.log_origin(),
+            clock=clock,
+        )
         approvals = ApprovalsActor(
             boxes["approvals"],
             log=boxes["log"],
             compiler=boxes["compiler"],
             registry=boxes["registry"],
+            membership=boxes["membership"],
             store=store,
             deadline_seconds=config.approvals.deadline_seconds,
             leads=leads,
@@ -294,6 +306,7 @@ class Node:
                 Child("revocation", revocation.run),
                 Child("verifier", verifier.run),
                 Child("compiler", compiler.run),
+                Child("membership", membership.run),
                 Child("approvals", approvals.run),
                 *([Child("syslog", syslog.run)] if config.audit.syslog else []),
                 Child("fetcher", fetcher.run),
@@ -353,6 +366,7 @@ class Node:
             readiness=readiness.ready,
             status=readiness.status,
             cluster=place,
+            membership=boxes["membership"],
             overview=Overview(readiness, metrics, trail).of,
         )
         self._doors = Doors(self._desk, workers, lambda: log_actor.forked is None)

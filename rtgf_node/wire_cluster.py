@@ -66,3 +66,15 @@ class JoinDocument(Answer, frozen=True):
     raft_id: int
     name: str
     members: list[ClusterMember]
+
+
+class MembershipAnswer(Answer, frozen=True):
+    """What became of a change of members: done, or waiting for a second person.
+
+    `seat` is that of a new member, for `rtgf cluster join`.
+    """
+
+    state: Literal["done", "waiting"]
+    approval_id: str | None
+    cluster: ClusterAnswer
+    seat: JoinDocument | None = None

@@ -15,7 +15,14 @@ import trio
 
 from rtgf_node.actors.issuing import WAITING
 from rtgf_node.actors.mailbox import Envelope, Mailbox
-from rtgf_node.actors.messages import AskForApproval, ChangeKeys, Commit, Settle, SettleBuild
+from rtgf_node.actors.messages import (
+    AskForApproval,
+    ChangeKeys,
+    ChangeMembership,
+    Commit,
+    Settle,
+    SettleBuild,
+)
 from rtgf_node.core import event, times
 from rtgf_node.core.canonical_json import canonical_bytes, parse_object
 from rtgf_node.core.clock import Clock
@@ -33,6 +40,9 @@ LAPSE_EVERY_SECONDS = 5.0
 """How late it may be noted that a deadline has passed. Nobody can approve after it in any case."""
 
 
+MEMBERSHIP = "membership"
+"""The act that is a change of who is in the cluster."""
+
 KEY_ACTS = get_args(KeyAct)
 """Acts that are changes of keys."""
 
@@ -42,6 +52,7 @@ class ApprovalsActor:
 
     Args:
       compiler: publishes the builds that were approved.
+      membership: makes the changes of the cluster that were approved.
       registry: puts the changes of keys into force that were approved.
       deadline_seconds: how long a request may wait.
       leads: whether this node does now what one node of a cluster does for all.
@@ -54,6 +65,7 @@ class ApprovalsActor:
         log: Mailbox,
         compiler: Mailbox,
         registry: Mailbox,
+        membership: Mailbox,
         store: Store,
         deadline_seconds: int,
         leads: Callable[[], bool],
@@ -64,6 +76,7 @@ class ApprovalsActor:
         self._log = log
         self._compiler = compiler
         self._registry = registry
+        self._membership = membership
         self._store = store
         self._deadline_seconds = deadline_seconds
         self._clock = clock
@@ -189,6 +202,13 @@ class ApprovalsActor:
 
     async def _carry_out(self, row: ApprovalRow) -> None:
         try:
+            if row.acts == MEMBERSHIP:
+                if row.state == "approved":
+                    wanted = msgspec.json.decode(row.request, type=ChangeMembership)
+                    await self._membership.ask(
+                        msgspec.structs.replace(wanted, approver=row.settled_by)
+                    )
+                return
             if row.acts in KEY_ACTS:
                 if row.state == "approved":
                     asked = msgspec.json.decode(row.request, type=ChangeKeys)

@@ -7,7 +7,7 @@ Requests go one way, fetcher -> compiler -> registry -> log; news comes back as 
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -28,6 +28,7 @@ from rtgf_node.wire import (
     RevokeAnswer,
 )
 from rtgf_node.wire_approvals import ApprovalAnswer
+from rtgf_node.wire_cluster import MembershipAnswer
 from rtgf_node.wire_keys import KeyChangeAnswer
 
 # --- log ----------------------------------------------------------------------------------------
@@ -165,14 +166,13 @@ class RecordBuild(Request[None], frozen=True):
     summary: str
 
 
-# --- keys ---------------------------------------------------------------------------------------
+# --- keys and members -----------------------------------------------------------------------------
 
 
 class ChangeKeys(Request[KeyChangeAnswer], frozen=True):
     """Put a key set that the root signed into force, or with `only_check` say what it would do.
 
-    `signed` is both statements in one document. `act` is what was asked for: to rotate, or to
-    revoke the key `kid`. The answer to a check has the state of what waits.
+    `signed` is both statements in one document. `act` is to rotate, or to revoke the key `kid`.
 
     Raises:
       RTGF_JWKS_SIGNATURE_INVALID: the root did not sign it, or it is not newer than what is logged.
@@ -186,6 +186,16 @@ class ChangeKeys(Request[KeyChangeAnswer], frozen=True):
     actor: str
     approver: str | None = None
     only_check: bool = False
+
+
+class ChangeMembership(Request[MembershipAnswer], frozen=True):
+    """Change who is in the cluster; raises RTGF_CONFLICT, RTGF_NOT_FOUND and RTGF_UNAVAILABLE."""
+
+    act: Literal["add", "promote", "remove"]
+    name: str
+    address: str
+    actor: str
+    approver: str | None = None
 
 
 # --- approvals ----------------------------------------------------------------------------------

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 from quart import request
 
+from rtgf_node.actors.messages import AskForApproval, ChangeMembership
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.exchange import Answered
 from rtgf_node.api.parameters import Query
 from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.api.verify import json_body
+from rtgf_node.core import digests
 from rtgf_node.core.shapes import read_body
-from rtgf_node.wire_cluster import LeadershipRequest, MemberRequest
+from rtgf_node.wire_cluster import LeadershipRequest, MemberRequest, MembershipAnswer
 
 
 def routes(desk: Desk) -> PrivilegedViews:
@@ -27,21 +30,38 @@ def routes(desk: Desk) -> PrivilegedViews:
     @blueprint.post("/members")
     async def add() -> Answered:
         Query()
-        desk.access.require(request.scope, "operator")
+        actor = desk.access.require(request.scope, "operator")
         asked = read_body(await json_body(), MemberRequest)
-        return document(await desk.cluster.add(asked.name, asked.address), status=201)
+        return await change(ChangeMembership("add", asked.name, asked.address, actor))
 
     @blueprint.post("/members/<name>/promote")
     async def promote(name: str) -> Answered:
         Query()
-        desk.access.require(request.scope, "operator")
-        return document(await desk.cluster.promote(name))
+        actor = desk.access.require(request.scope, "operator")
+        return await change(ChangeMembership("promote", name, "", actor))
 
     @blueprint.post("/members/<name>/remove")
     async def remove(name: str) -> Answered:
         Query()
-        desk.access.require(request.scope, "operator")
-        return document(await desk.cluster.remove(name))
+        actor = desk.access.require(request.scope, "operator")
+        return await change(ChangeMembership("remove", name, "", actor))
+
+    async def change(asked: ChangeMembership) -> Answered:
+        if "membership" not in desk.config.approvals.required:
+            answer: MembershipAnswer = await desk.membership.ask(asked)
+            return document(answer)
+        body = msgspec.json.encode(asked)
+        approval_id = await desk.approvals.ask(
+            AskForApproval(
+                acts=("membership",),
+                subject=asked.name,
+                digest=digests.sha256(body),
+                request=body,
+                actor=asked.actor,
+            )
+        )
+        shown = desk.cluster.shown()
+        return document(MembershipAnswer("waiting", approval_id, shown), status=202)
 
     @blueprint.post("/leader")
     async def transfer() -> Answered:

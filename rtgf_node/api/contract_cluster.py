@@ -6,11 +6,13 @@ from typing import Final
 
 from rtgf_node.api.contract import KEY, ONCE, TEXT, Area, Content, Operation, path
 from rtgf_node.errors import Code
-from rtgf_node.wire_cluster import ClusterAnswer, JoinDocument, LeadershipRequest, MemberRequest
+from rtgf_node.wire_cluster import ClusterAnswer, LeadershipRequest, MemberRequest, MembershipAnswer
 
 _BODY: Final = (Code.RTGF_JSON_INVALID, Code.RTGF_VERIFY_BAD_REQUEST, Code.RTGF_INPUT_INVALID)
 _MEMBER: Final = path("name", "its name in the cluster", TEXT, "node-b")
 _REFUSED: Final = (Code.RTGF_CONFLICT, Code.RTGF_NOT_FOUND, Code.RTGF_UNAVAILABLE, *ONCE)
+
+_CHANGED: Final = {200: Content(MembershipAnswer), 202: Content(MembershipAnswer)}
 
 CLUSTER: Final = Area(
     "Cluster",
@@ -28,7 +30,7 @@ CLUSTER: Final = Area(
             "POST",
             "/admin/cluster/members",
             "Let a node join, as a learner; the answer is what it needs for that",
-            {201: Content(JoinDocument)},
+            _CHANGED,
             (KEY,),
             Content(
                 MemberRequest, example={"name": "node-b", "address": "rtgf-b.fma.example:7443"}
@@ -41,7 +43,7 @@ CLUSTER: Final = Area(
             "POST",
             "/admin/cluster/members/<name>/promote",
             "Let a learner decide with the others",
-            {200: Content(ClusterAnswer)},
+            _CHANGED,
             (_MEMBER, KEY),
             refusals=_REFUSED,
             roles=("operator",),
@@ -51,7 +53,7 @@ CLUSTER: Final = Area(
             "POST",
             "/admin/cluster/members/<name>/remove",
             "Take a node out for good",
-            {200: Content(ClusterAnswer)},
+            _CHANGED,
             (_MEMBER, KEY),
             refusals=_REFUSED,
             roles=("operator",),

@@ -55,4 +55,5 @@ class Desk(NamedTuple):
     readiness: Callable[[], ReadyAnswer]
     status: Callable[[], StatusAnswer]
     cluster: Place
+    membership: Mailbox
     overview: Callable[[Caller], OverviewAnswer]

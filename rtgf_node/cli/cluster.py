@@ -7,19 +7,22 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
-from rtgf_node import cluster_seat, pki
-from rtgf_node.cli import connection, member_folder, output
+from rtgf_node.cli import connection, output
+from rtgf_node.cli.cluster_folder import (
+    MemberAddress,
+    Name,
+    demo,
+    drill,
+    init,
+    join,
+    leave,
+    prepare,
+)
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.help import help_of
-from rtgf_node.cli.member_folder import Member
 from rtgf_node.cli.output import AsJson
-from rtgf_node.config import locate
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.replication.raftcore import core
-from rtgf_node.store import open_store
-from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
 from rtgf_node.wire_cluster import (
     ClusterAnswer,
@@ -27,84 +30,10 @@ from rtgf_node.wire_cluster import (
     JoinDocument,
     LeadershipRequest,
     MemberRequest,
+    MembershipAnswer,
 )
 
 app = App(name="cluster", help="Several nodes that hold one log.")
-
-Name = Annotated[str, Parameter(help="Its name in the cluster, such as node-b.")]
-MemberAddress = Annotated[
-    str, Parameter(help="Where the other members reach it, as host:port, such as 10.0.0.2:7443.")
-]
-MAX_SEAT_BYTES = 64 << 10
-"""The members that there ever were, a line each."""
-
-
-def init(
-    name: Name,
-    address: MemberAddress,
-    *,
-    bind: Annotated[
-        str | None, Parameter(help="Where it listens for them, if not on that address.")
-    ] = None,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Make a node that stands alone the first member of a cluster; its log and tokens stay.
-
-    Where it runs: on the node's own folder, while the node is stopped. It makes the member's
-    certificate with the folder's CA, unless there is one, and a [cluster] table in the settings.
-
-    Examples:
-      rtgf cluster init node-a 10.0.0.1:7443
-      rtgf cluster init node-a rtgf-a.fma.example:7443 --bind 0.0.0.0:7443
-    """
-    _need_core()
-    file = locate(config)
-    told = connection.settings(file)
-    with open_store(told.node.data_dir) as store:
-        if not told.cluster.certificate_file.exists():
-            folder = file.resolve().parent
-            ca = pki.read(folder / "pki/ca.pem", folder / "pki/ca.key")
-            member_folder.seat(folder, name, bind or address, ca=ca, at=SystemClock().now())
-        cluster_seat.found(store, name=name, address=address)
-        size = store.log.size
-    words = f"{name} is the first member; its log of {size} entries stays. Now: rtgf serve"
-    output.result({"name": name, "address": address, "tree_size": size}, words, as_json=as_json)
-    return 0
-
-
-def prepare(
-    folder: Annotated[Path, Parameter(help="Where to; new or empty.")],
-    name: Name,
-    address: MemberAddress,
-    *,
-    url: Annotated[str, Parameter(help="How its own command line reaches it.")],
-    bind: Annotated[str, Parameter(help="Address and port to listen on for partners.")],
-    peer_bind: Annotated[
-        str | None, Parameter(help="Where it listens for the members, if not on that address.")
-    ] = None,
-    metrics_bind: Annotated[
-        str, Parameter(help="Loopback address and port for Prometheus; empty for none.")
-    ] = "127.0.0.1:9464",
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Make the folder of a further member: settings, sealed keys, certificates, an empty store.
-
-    Where it runs: on the folder of a member that holds the CA's key. Carry the folder to the
-    machine of the new member by a way that you trust with the signing keys.
-
-    Examples:
-      rtgf cluster prepare b node-b 10.0.0.2:7443 --url https://10.0.0.2:8443 --bind 0.0.0.0:8443
-      rtgf cluster prepare b node-b [::1]:7444 --url https://localhost:8444 --bind 127.0.0.1:8444
-    """
-    file = locate(config)
-    wish = Member(name, address, bind, peer_bind or address, metrics_bind, url)
-    told = connection.settings(file)
-    member_folder.make(folder, file, told, wish, at=SystemClock().now())
-    words = f"{folder} is ready to become {name}. Now: rtgf cluster add {name} {address}"
-    output.result({"folder": str(folder), "name": name}, words, as_json=as_json)
-    return 0
 
 
 def add(
@@ -130,39 +59,47 @@ def add(
         raise RtgfError(Code.RTGF_EXISTS, f"{out} exists already; it is not replaced")
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
-        seat = node.add_member(MemberRequest(name=name, address=address))
-    write_whole(out, msgspec.json.encode(seat))
-    words = f"{name} is member {seat.raft_id}. On its machine: rtgf cluster join {out.name}"
-    output.result(seat, words, as_json=as_json)
+        answer = node.add_member(MemberRequest(name=name, address=address))
+    if answer.seat is None:
+        words = f"waits for a second person: rtgf approvals approve {answer.approval_id}; then "
+        output.result(answer, f"{words}rtgf cluster seat {name} --out {out}", as_json=as_json)
+        return 0
+    write_whole(out, msgspec.json.encode(answer.seat))
+    words = f"{name} is member {answer.seat.raft_id}. On its machine: rtgf cluster join {out.name}"
+    output.result(answer.seat, words, as_json=as_json)
     return 0
 
 
-def join(
-    seat: Annotated[Path, Parameter(help="The file that `rtgf cluster add` wrote.")],
+def seat(
+    name: Name,
     *,
+    out: Annotated[Path, Parameter(help="The file for the new member's seat.")],
     config: ConfigFile = None,
+    cert: CertificateFile = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Take the seat that a member made for this node; the next start copies everything.
+    """Write the seat of a member that was added, once a second person approved it.
 
-    Where it runs: on the new node's own folder, before its first start.
+    Where it runs: anywhere that reaches a member, over HTTPS as operator, approver or auditor.
 
     Examples:
-      rtgf cluster join node-b.seat
-      rtgf cluster join node-b.seat --config fma-b/rtgf.toml
+      rtgf cluster seat node-b --out node-b.seat
+      rtgf cluster seat node-b --out node-b.seat --json
     """
-    _need_core()
+    if out.exists():
+        raise RtgfError(Code.RTGF_EXISTS, f"{out} exists already; it is not replaced")
     told = connection.settings(config)
-    try:
-        data = seat.read_bytes()[: MAX_SEAT_BYTES + 1]
-        document = msgspec.json.decode(data, type=JoinDocument)
-    except OSError as error:
-        raise RtgfError(Code.RTGF_NOT_FOUND, f"{seat} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        raise RtgfError(Code.RTGF_INPUT_INVALID, f"{seat} is no seat: {error}") from error
-    with open_store(told.node.data_dir) as store:
-        cluster_seat.join(store, document, cluster=told.log_origin())
-    words = f"this node is {document.name}, member {document.raft_id}. Now: rtgf serve"
+    with connection.node(told, certificate=cert, key=key) as node:
+        answer = node.cluster()
+    held = [one.raft_id for one in answer.members if one.name == name and one.role != "removed"]
+    if not held:
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"no member is named {name!r}")
+    document = JoinDocument(
+        cluster=answer.cluster, raft_id=held[0], name=name, members=answer.members
+    )
+    write_whole(out, msgspec.json.encode(document))
+    words = f"{name} is member {held[0]}. On its machine: rtgf cluster join {out.name}"
     output.result(document, words, as_json=as_json)
     return 0
 
@@ -186,7 +123,7 @@ def promote(
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
         answer = node.promote_member(name)
-    output.result(answer, text(answer), as_json=as_json)
+    output.result(answer, _changed(answer), as_json=as_json)
     return 0
 
 
@@ -209,7 +146,7 @@ def remove(
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
         answer = node.remove_member(name)
-    output.result(answer, text(answer), as_json=as_json)
+    output.result(answer, _changed(answer), as_json=as_json)
     return 0
 
 
@@ -259,75 +196,6 @@ def status(
     return 0
 
 
-def leave(
-    *,
-    others_are_gone: Annotated[
-        bool, Parameter(help="The other members are lost for good, and what only they held.")
-    ] = False,
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-) -> int:
-    """Let this node stand alone, with the log it has. Remove the other members first.
-
-    Where it runs: on the node's own folder, while the node is stopped.
-
-    Examples:
-      rtgf cluster leave
-      rtgf cluster leave --others-are-gone
-    """
-    told = connection.settings(config)
-    with open_store(told.node.data_dir) as store:
-        size = cluster_seat.leave(store, alone=others_are_gone)
-    words = f"this node stands alone, with its log of {size} entries. Now: rtgf serve"
-    output.result({"tree_size": size}, words, as_json=as_json)
-    return 0
-
-
-def demo(
-    folder: Annotated[Path, Parameter(help="Where to make the nodes; new or empty.")],
-    *,
-    as_json: AsJson = False,
-) -> int:
-    """Show what a cluster is for: three nodes, the leader is killed, nothing is lost.
-
-    Where it runs: on this machine; it runs three real nodes over mutual TLS on loopback, and leaves
-    their folders.
-
-    Examples:
-      rtgf cluster demo demo-cluster
-      rtgf cluster demo /tmp/rtgf-cluster --json
-    """
-    _need_core()
-    from rtgf_node.cli import cluster_story
-
-    outcome = cluster_story.tell_story(folder, output.say if as_json else print)
-    words = f"\nThe folders are left for you in {folder}."
-    output.result(outcome, words, as_json=as_json)
-    return 0
-
-
-def drill(
-    folder: Annotated[Path, Parameter(help="Where to make the nodes; new or empty.")],
-    *,
-    kills: Annotated[int, Parameter(validator=Number(gte=1, lte=1000))] = 20,
-    as_json: AsJson = False,
-) -> int:
-    """Kill the leader of a cluster again and again, and measure what that costs.
-
-    Where it runs: on this machine, with three real nodes on loopback.
-
-    Examples:
-      rtgf cluster drill demo-cluster
-      rtgf cluster drill /tmp/rtgf-drill --kills 5 --json
-    """
-    _need_core()
-    from rtgf_node.cli import cluster_drill
-
-    measured = cluster_drill.measure(folder, kills, output.say)
-    output.result(measured, cluster_drill.text(measured), as_json=as_json)
-    return 0 if measured.lost == 0 else 1
-
-
 def text(answer: ClusterAnswer) -> str:
     """Return the cluster as lines for people."""
     if answer.alone:
@@ -354,6 +222,12 @@ def text(answer: ClusterAnswer) -> str:
     )
 
 
+def _changed(answer: MembershipAnswer) -> str:
+    if answer.state == "waiting":
+        return f"waits for a second person: rtgf approvals approve {answer.approval_id}"
+    return text(answer.cluster)
+
+
 def _lag(member: ClusterMember, answer: ClusterAnswer) -> str:
     if member.match is None:
         return "" if member.role == "removed" else "the leader knows"
@@ -361,14 +235,18 @@ def _lag(member: ClusterMember, answer: ClusterAnswer) -> str:
     return behind if member.active else f"{behind}, silent"
 
 
-def _need_core() -> None:
-    if not core.available():
-        raise RtgfError(
-            Code.RTGF_CONFIG_INVALID,
-            "this installation has no Raft core; install a wheel of this platform, or run "
-            "scripts/setup with Go at hand. A single node needs none.",
-        )
-
-
-for _verb in (init, prepare, add, join, promote, remove, transfer, status, leave, demo, drill):
+for _verb in (
+    init,
+    prepare,
+    add,
+    seat,
+    join,
+    promote,
+    remove,
+    transfer,
+    status,
+    leave,
+    demo,
+    drill,
+):
     app.command(_verb, **help_of(_verb))

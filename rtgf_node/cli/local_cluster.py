@@ -124,7 +124,9 @@ class LocalCluster:
         wish = Member(name, node.address, node.bind, node.address, "", node.url)
         member_folder.make(node.folder, first.settings, config.load(first.settings), wish, at=now)
         with self.leader().client() as operator:
-            seat = operator.add_member(MemberRequest(name=name, address=node.address))
+            seat = operator.add_member(MemberRequest(name=name, address=node.address)).seat
+        if seat is None:
+            raise RtgfError(Code.RTGF_CONFLICT, f"{name} got no seat")
         told = config.load(node.settings)
         with open_store(told.node.data_dir) as store:
             cluster_seat.join(store, seat, cluster=told.log_origin())

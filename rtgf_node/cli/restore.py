@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rtgf_node import backup as backups
+from rtgf_node import config
 from rtgf_node.backup_file import Manifest
 from rtgf_node.cli import output
 from rtgf_node.cli.backup import document, of_log
@@ -43,22 +44,26 @@ def restore(
 def text(manifest: Manifest, folder: Path) -> str:
     """Return what was restored, and what to do now, as lines for people."""
     lines = [f"in         {folder}: {len(manifest.files)} files, each as it was", *of_log(manifest)]
-    if "node.data_dir" in manifest.elsewhere:
-        lines.append(f"store      {folder / manifest.data}: set node.data_dir to it, or move it")
+    store = folder.resolve() / manifest.data
+    # Not the environment's: this is about the settings that were restored.
+    told = config.load(folder / backups.SETTINGS, environ={}).node.data_dir
+    if told != store:
+        lines.append(f"store      {store}, not {told}: set node.data_dir to it, or move it")
     if manifest.member is not None:
         lines.append(
             f"cluster    it was member {manifest.member} and has no seat now. Where the cluster "
             "lives, do not start this:\n           remove that member and add it anew, with an "
             "empty data folder. Else it stands alone."
         )
-    missing = [] if manifest.keys else ["the private keys"]
-    missing += [name for name in manifest.elsewhere if name != "node.data_dir"]
+    missing = [] if manifest.keys else ["the private keys and passphrases"]
+    missing += [f"what {name} names" for name in manifest.elsewhere]
     if missing:
         lines.append("to bring   " + ", ".join(missing))
-    lines += [
-        "",
-        "It may be read, and signs nothing until it knows what was signed last: bring the guard",
-        "(guard/last_signed_head.json) from the old machine if it is left. If it is lost, or says",
-        'that this copy is old: rtgf log resume --reason "..." as approver.',
-    ]
+    if manifest.head is not None:
+        lines += [
+            "",
+            "It may be read, and signs nothing until it knows what was signed last: bring the",
+            "guard (guard/last_signed_head.json) from the old machine if it is left. If it is lost,",
+            'or says that this copy is old: rtgf log resume --reason "..." as approver.',
+        ]
     return "\n".join(lines)

@@ -13,9 +13,9 @@ from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsA
 from rtgf_node.wire_audit_trail import AuditTrailPage
 from rtgf_node.wire_cluster import (
     ClusterAnswer,
-    JoinDocument,
     LeadershipRequest,
     MemberRequest,
+    MembershipAnswer,
 )
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
@@ -152,15 +152,15 @@ class Operator(ABC):
         """`GET /admin/cluster`: who is in the cluster, and who leads."""
         return self.ask(operator_questions.cluster())
 
-    def add_member(self, request: MemberRequest) -> JoinDocument:
+    def add_member(self, request: MemberRequest) -> MembershipAnswer:
         """`POST /admin/cluster/members`: let a node join, as a learner."""
         return self.ask(operator_questions.add_member(request))
 
-    def promote_member(self, name: str) -> ClusterAnswer:
+    def promote_member(self, name: str) -> MembershipAnswer:
         """`POST /admin/cluster/members/{name}/promote`: let a learner decide with the others."""
         return self.ask(operator_questions.promote_member(name))
 
-    def remove_member(self, name: str) -> ClusterAnswer:
+    def remove_member(self, name: str) -> MembershipAnswer:
         """`POST /admin/cluster/members/{name}/remove`: take a node out for good."""
         return self.ask(operator_questions.remove_member(name))
 

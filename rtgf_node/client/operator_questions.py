@@ -13,9 +13,9 @@ from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsA
 from rtgf_node.wire_audit_trail import AuditTrailPage
 from rtgf_node.wire_cluster import (
     ClusterAnswer,
-    JoinDocument,
     LeadershipRequest,
     MemberRequest,
+    MembershipAnswer,
 )
 from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
@@ -174,19 +174,19 @@ def cluster() -> Question[ClusterAnswer]:
     return json("/admin/cluster", ClusterAnswer)
 
 
-def add_member(request: MemberRequest) -> Question[JoinDocument]:
+def add_member(request: MemberRequest) -> Question[MembershipAnswer]:
     """`POST /admin/cluster/members`: let a node join, as a learner."""
-    return write("/admin/cluster/members", encode(request), JoinDocument)
+    return write("/admin/cluster/members", encode(request), MembershipAnswer)
 
 
-def promote_member(name: str) -> Question[ClusterAnswer]:
+def promote_member(name: str) -> Question[MembershipAnswer]:
     """`POST /admin/cluster/members/{name}/promote`: let a learner decide with the others."""
-    return write(f"/admin/cluster/members/{part(name)}/promote", b"{}", ClusterAnswer)
+    return write(f"/admin/cluster/members/{part(name)}/promote", b"{}", MembershipAnswer)
 
 
-def remove_member(name: str) -> Question[ClusterAnswer]:
+def remove_member(name: str) -> Question[MembershipAnswer]:
     """`POST /admin/cluster/members/{name}/remove`: take a node out for good."""
-    return write(f"/admin/cluster/members/{part(name)}/remove", b"{}", ClusterAnswer)
+    return write(f"/admin/cluster/members/{part(name)}/remove", b"{}", MembershipAnswer)
 
 
 def transfer_leadership(request: LeadershipRequest) -> Question[ClusterAnswer]:

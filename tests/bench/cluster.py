@@ -78,12 +78,18 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
     ):
         alone, leader = processes.alone(), processes.begin()
         follower, _ = processes.join(), processes.join()
-        for in_flight, count in (
-            (IN_FLIGHT, QUICK_EVENTS if quick else EVENTS),
-            (1, QUICK_SEQUENTIAL if quick else SEQUENTIAL),
-        ):
-            load = Load(bare, events, in_flight, count, rounds=2 if quick else 5)
-            yield from _rows(load, alone, leader, follower)
+        many = QUICK_EVENTS if quick else EVENTS
+        few = QUICK_SEQUENTIAL if quick else SEQUENTIAL
+        loads = [
+            Load(bare, events, in_flight, count, rounds=2 if quick else 5)
+            for in_flight, count in ((IN_FLIGHT, many), (1, few))
+        ]
+        for load in loads:
+            yield from _rows(load, "replicator", alone, leader, follower)
+        for member in (alone, *processes.members):
+            member.ask("sign")
+        for way in ("index", "proof"):
+            yield from _rows(loads[0], way, alone, leader, follower)
     yield from cluster_nodes.measure(quick=quick)
 
 
@@ -129,17 +135,17 @@ class Load:
         return (time.perf_counter() - began) / self._count
 
 
-def _rows(load: Load, alone: Process, leader: Process, follower: Process) -> Iterator[Row]:
-    ways: dict[Way, str] = WAYS if load.in_flight > 1 else {"replicator": WAYS["replicator"]}
-    for way, words in ways.items():
-        askers = [Contender(member, way) for member in (leader, follower, alone)]
-        (led, followed, solo), floor = load.run(askers)
-        base = f"{load.in_flight} rows a commit" if load.in_flight > 1 else "a row a commit"
-        bare = f"bare SQLite, FULL, {base}: {rate(statistics.median(floor))}"
-        for found, where in ((led, "on the leader"), (followed, "on a follower")):
-            yield Row(
-                f"three members, appends {words}, {load.in_flight} in flight {where}",
-                f"{rate(statistics.median(found.seconds))}; {found.times()}",
-                f"a node alone: {rate(statistics.median(solo.seconds))}; {solo.times()}; {bare}",
-                ratio(found.seconds, solo.seconds),
-            )
+def _rows(
+    load: Load, way: Way, alone: Process, leader: Process, follower: Process
+) -> Iterator[Row]:
+    askers = [Contender(member, way) for member in (leader, follower, alone)]
+    (led, followed, solo), floor = load.run(askers)
+    base = f"{load.in_flight} rows a commit" if load.in_flight > 1 else "a row a commit"
+    bare = f"bare SQLite, FULL, {base}: {rate(statistics.median(floor))}"
+    for found, where in ((led, "on the leader"), (followed, "on a follower")):
+        yield Row(
+            f"three members, appends {WAYS[way]}, {load.in_flight} in flight {where}",
+            f"{rate(statistics.median(found.seconds))}; {found.times()}",
+            f"a node alone: {rate(statistics.median(solo.seconds))}; {solo.times()}; {bare}",
+            ratio(found.seconds, solo.seconds),
+        )

@@ -41,7 +41,8 @@ class Ask(msgspec.Struct, frozen=True):
     """One question.
 
     Attributes:
-      do: `look`, `add`, `promote`, or `load`: have events appended and say what each took.
+      do: `look`, `add`, `promote`; `sign`: run a log actor from now on, which signs heads if it is
+        the leader's; or `load`: have events appended and say what each took.
       name: of the member that is added or promoted.
       address: of the one that is added.
       through: whom a load asks.
@@ -77,17 +78,17 @@ def settings(folder: Path, name: str, address: str, pki: Path) -> Config:
 class Member:
     """Answers questions while the member has its place."""
 
-    def __init__(self, store: Store, place: cluster.Place, name: str) -> None:
+    def __init__(
+        self, store: Store, place: cluster.Place, name: str, nursery: trio.Nursery
+    ) -> None:
         self._store = store
         self._place = place
+        self._nursery = nursery
         self._numbers = itertools.count(1)
         self._name = f"{name} {time.monotonic_ns()}"
         self._mailbox = Mailbox("log", capacity=max(appends.IN_FLIGHT))
 
-    async def begin(self, nursery: trio.Nursery) -> None:
-        """Run the log actor of a node, if there is a log already."""
-        if not self._place.has_state:
-            return
+    async def _begin_log(self) -> None:
         actor = LogActor(
             self._mailbox,
             replicator=self._place.replicator,
@@ -101,7 +102,7 @@ class Member:
             head_every_seconds=300.0,
             metrics=Metrics(version="bench"),
         )
-        await nursery.start(actor.run)
+        await self._nursery.start(actor.run)
 
     async def answer(self, ask: Ask) -> Any:
         """Return what is asked for."""
@@ -113,6 +114,8 @@ class Member:
                 return await place.add(ask.name, ask.address)
             case "promote":
                 return await place.promote(ask.name)
+            case "sign":
+                return await self._begin_log()
             case _:
                 return await self._load(ask)
 
@@ -170,12 +173,12 @@ async def main(folder: Path, name: str, address: str, pki: Path) -> None:
     while goes_on:
         with open_store(folder) as store:
             async with cluster.place(config, store, check_head=_trust) as place:
-                goes_on = await _serve(lines, place, Member(store, place, name))
+                goes_on = await _serve(lines, store, place, name)
         if place.error is not None:
             raise place.error
 
 
-async def _serve(lines: Lines, place: cluster.Place, member: Member) -> bool:
+async def _serve(lines: Lines, store: Store, place: cluster.Place, name: str) -> bool:
     """Answer until the input ends; True if another state was taken instead."""
     async with trio.open_nursery() as nursery:
 
@@ -185,7 +188,7 @@ async def _serve(lines: Lines, place: cluster.Place, member: Member) -> bool:
 
         nursery.start_soon(end, place.restart_needed)
         nursery.start_soon(end, place.failed)
-        await member.begin(nursery)
+        member = Member(store, place, name, nursery)
         while (line := await lines.next()) is not None:
             try:
                 answer = await member.answer(msgspec.json.decode(line, type=Ask))

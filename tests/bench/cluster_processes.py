@@ -68,7 +68,7 @@ class Process:
         if not line:
             raise RuntimeError(f"member {self.name} ended")
         answer = msgspec.json.decode(line)
-        if "refused" in answer:
+        if answer and "refused" in answer:
             raise RefusedError(answer["refused"])
         return answer
 

@@ -44,6 +44,7 @@ VERBS = (
     "cluster init",
     "cluster prepare",
     "cluster add",
+    "cluster seat",
     "cluster join",
     "cluster promote",
     "cluster remove",

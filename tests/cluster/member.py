@@ -26,6 +26,7 @@ import trio
 
 from rtgf_node import cluster
 from rtgf_node.errors import RtgfError
+from rtgf_node.place import Place
 from rtgf_node.replication.commands import Command, Outcome, Proposal
 from rtgf_node.replication.raftcore.core import RaftPanicError
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
@@ -114,7 +115,7 @@ def say(**told: Any) -> None:
 class Answering:
     """Answers questions while the member has its place."""
 
-    def __init__(self, store: Store, place: cluster.Place) -> None:
+    def __init__(self, store: Store, place: Place) -> None:
         self._store = store
         self._place = place
 

@@ -175,3 +175,26 @@ def test_a_strong_read_has_what_was_answered_by_another_member(cluster):
         path = "/verify?consistency=strong"
         answer = cluster.nodes[name].ask("POST", path, tokens, role="partner").json()
         assert answer["reason"] == "RTGF_VERIFY_REVOKED", answer
+
+
+def test_who_is_in_takes_two_persons_where_the_settings_say_so(template, tmp_path):
+    """Dual control of membership, and each change an event of the log before it is made."""
+    dual = '\n[approvals]\nrequired = ["membership"]\n'
+    first = template.copy(tmp_path / "a", settings=dual)
+    with cluster_of(first, tmp_path) as cluster:
+        seat = tmp_path / "b.seat"
+        asked = first.cli("cluster", "add", "b", "127.0.0.1:1", "--out", seat, "--json")
+        waiting = json.loads(asked.stdout)
+        assert (waiting["state"], seat.exists()) == ("waiting", False)
+        assert [one.name for one in cluster.shown("a").members] == ["a"]
+        said = {"decision": "approve", "reason": "as agreed"}
+        path = f"/admin/approvals/{waiting['approval_id']}"
+        assert first.ask("POST", path, said, role="operator").status == 403
+        assert first.ask("POST", path, said, role="approver").status == 200
+        done = first.cli("cluster", "seat", "b", "--out", seat)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(seat.read_text())["raft_id"] == 2
+        events = first.ask("GET", "/transparency?limit=1000").json()["entries"]
+        changes = [one["event"] for one in events if one["event"]["type"] == "membership"]
+        assert [(one["subject"], one["payload"]["act"]) for one in changes] == [("b", "add")]
+        assert changes[0]["refs"]["approver"] == "urn:rtgf:approver:first"

@@ -99,3 +99,17 @@ def test_a_member_whose_disk_went_back_to_an_older_state_stops(quick_path):
         await arena.remove(machine)
 
     play(story, quick_path, seed=44)
+
+
+def test_a_learner_without_a_state_is_not_promoted(quick_path):
+    """It could not vote, and a majority might need it."""
+
+    async def story(arena):
+        machine = arena.build(4)
+        await arena.change("add", machine)
+        leader = await arena.leader()
+        answer = await leader.ask("promote", name=machine.name)
+        assert answer["error"] == "RTGF_CONFLICT"
+        assert "no state yet" in answer["detail"]
+
+    play(story, quick_path, seed=45)

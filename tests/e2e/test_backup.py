@@ -245,3 +245,23 @@ def test_a_damaged_store_is_not_copied(saved, tmp_path):
     assert done.returncode == 74
     assert "node.db" in done.stderr
     assert not (tmp_path / "x.tar").exists()
+
+
+def test_what_lies_outside_the_folder_is_named_and_a_store_there_is_copied(saved, tmp_path):
+    node, _ = saved
+    apart = node.copy(tmp_path / "node")
+    (apart.folder / "data").rename(tmp_path / "store")
+    shutil.copy(apart.folder / "pki" / "ca.pem", tmp_path / "ca.pem")
+    text = apart.toml.read_text()
+    text = text.replace("[node]", f'[node]\ndata_dir = "{tmp_path}/store"')
+    text = text.replace('data_dir = "data"\n', "")
+    apart.toml.write_text(
+        text.replace('client_ca_file = "pki/ca.pem"', 'client_ca_file = "../ca.pem"')
+    )
+    made = apart.cli("backup", tmp_path / "x.tar", "--json")
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["elsewhere"] == ["tls.client_ca_file"]
+    done = rtgf("restore", tmp_path / "x.tar", tmp_path / "back")
+    assert f"{tmp_path}/back/data, not {tmp_path}/store" in done.stdout
+    assert "what tls.client_ca_file names" in done.stdout
+    assert (tmp_path / "back" / "data" / "node.db").exists()

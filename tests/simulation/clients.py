@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.replication.commands import Command, Proposal, RecordDataset
+from rtgf_node.replication.commands import AppendEvents, Command, Proposal, RecordDataset
 from tests.replication import samples
 from tests.simulation.linearizability import UNKNOWN, Operation
 from tests.simulation.member import SimulatedMember
@@ -155,6 +155,7 @@ def _operation(
     proposal: Proposal, call: float, ret: float, leaves: tuple[int, ...] | None = None
 ) -> Operation:
     command = proposal.command
-    entries = (command.event,) if isinstance(command, RecordDataset) else command.events  # type: ignore[union-attr]
+    assert isinstance(command, AppendEvents | RecordDataset)
+    entries = command.events if isinstance(command, AppendEvents) else (command.event,)
     result = UNKNOWN if leaves is None else leaves[0]
     return Operation(call, ret, "append", (entries[-1], len(entries)), result)

@@ -86,6 +86,8 @@ class Faults:
                 except RtgfError as error:
                     if error.code not in (Code.RTGF_CONFLICT, Code.RTGF_UNAVAILABLE):
                         world.trace.violation(f"a transfer was refused: {error}")
+            case _:
+                raise ValueError(kind)
 
 
 class Operator:

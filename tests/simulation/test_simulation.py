@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from tests.simulation.planted import MISTAKES
+from tests.simulation.promises import Promises
 from tests.simulation.running import simulate
 from tests.simulation.trace import BrokenPromiseError
 
@@ -18,8 +20,9 @@ pytestmark = pytest.mark.usefixtures("raftcore")
 
 WITHIN = 60
 """Seeds within which every mistake must be found."""
-FIRST = {"forgets_its_vote": 190}
-"""Two elections in one term, and a voter who dies between them: one of some hundred seeds."""
+FIRST = {"forgets_its_vote": 190, "speaks_for_others": 2000}
+"""Where to begin with what is rare: two elections in one term, and a voter who dies between them;
+or a member that asks the wrong one to lead, who knows already who does."""
 
 
 def first_broken(first: int = 0) -> str:
@@ -72,6 +75,16 @@ def test_a_mistake_is_found(name):
 def test_a_failing_seed_fails_again_in_the_same_way():
     with MISTAKES["reads_without_a_majority"]():
         assert first_broken() == first_broken()
+
+
+def test_what_clients_saw_is_enough_to_find_a_stale_read():
+    """Without looking into any member: the history alone contradicts itself."""
+    with (
+        MISTAKES["reads_without_a_majority"](),
+        mock.patch.object(Promises, "read"),
+        mock.patch.object(Promises, "fresh"),
+    ):
+        assert "the answers to clients are those of no one log" in first_broken()
 
 
 def test_all_kinds_of_harm_are_done():
