@@ -271,6 +271,7 @@ class Node:
             actor=config.log_origin(),
             clock=clock,
             figures=metrics.decisions,
+            settled=replicator.read_barrier,
         )
         host = config.log_origin().partition("/")[0]
         syslog = Syslog(config.audit, host=host, clock=clock)

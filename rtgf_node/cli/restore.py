@@ -62,8 +62,8 @@ def text(manifest: Manifest, folder: Path) -> str:
     if manifest.head is not None:
         lines += [
             "",
-            "It may be read, and signs nothing until it knows what was signed last: bring the",
-            "guard (guard/last_signed_head.json) from the old machine if it is left. If it is lost,",
-            'or says that this copy is old: rtgf log resume --reason "..." as approver.',
+            "It may be read, and signs nothing until it knows what was signed last: bring",
+            "guard/last_signed_head.json from the old machine, if it is left. If it is lost, or",
+            'says that this copy is old: rtgf log resume --reason "..." as approver.',
         ]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ nothing is decided. The root of each interval goes into the transparency log as 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -41,6 +41,9 @@ MAX_INTERVAL = 65_536
 RETRY_SECONDS = 1.0
 """Between two tries to write what could not be written."""
 
+OPEN_SECONDS = 2.0
+"""A node starts without its decisions after this: a member of a cluster may find no majority."""
+
 STOP_SECONDS = 4.0
 """For the last root: less than the supervisor waits for an actor."""
 
@@ -66,6 +69,7 @@ class DecisionLog:
         actor: str,
         clock: Clock,
         figures: DecisionFigures,
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._path: Path = store.folder / DATABASE
         self._roots = store.decision_roots
@@ -75,6 +79,7 @@ class DecisionLog:
         self._actor = actor
         self._clock = clock
         self._figures = figures
+        self._settled = settled
         self._writer: DecisionWriter | None = None
         self._gathering = Batch()
         self._in_flight: Batch | None = None
@@ -209,18 +214,29 @@ class DecisionLog:
         if self._config.mode == "off":
             task_status.started()
             await trio.sleep_forever()
-        if self._writer is None and self.broken is None:
-            await self._open()
-            if self.broken is not None:
-                await self._report()
+        with trio.move_on_after(OPEN_SECONDS):
+            await self._open_settled()
         task_status.started()
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._open_settled)
                 nursery.start_soon(self._write_regularly)
                 nursery.start_soon(self._log_roots)
         finally:
             with trio.move_on_after(STOP_SECONDS, shield=True):
                 await self._log_root()
+
+    async def _open_settled(self) -> None:
+        """Open the file, once this node has every root that its log holds."""
+        while self._writer is None and self.broken is None:
+            try:
+                await self._settled()
+            except RtgfError:
+                await trio.sleep(RETRY_SECONDS)
+                continue
+            await self._open()
+            if self.broken is not None:
+                await self._report()
 
     async def _open(self) -> None:
         """Open the file and check its end against the last root that the log holds."""
@@ -361,11 +377,25 @@ class DecisionLog:
             self._figures.roots_refused.inc()
             log.error("decision_root_not_logged", detail=str(error))
             if error.code is Code.RTGF_CONFLICT:
-                self.broken = f"the log holds other roots of these decisions: {error.detail}"
-                await self._report()
+                await self._compare(self._sealed.interval, error)
             return
         self._figures.roots_logged.inc()
         self._sealed = None
+
+    async def _compare(self, ours: Interval, refusal: RtgfError) -> None:
+        """Go on after the root that the log holds, if it is one of this chain; else it is broken.
+
+        What an earlier run of this node proposed may have come in after this run had looked.
+        """
+        newest = self._roots.newest(self._chain)
+        if newest is None or newest.last_seq < ours.first_seq or self._writer is None:
+            self.broken = f"the log holds other roots of these decisions: {refusal.detail}"
+        else:
+            writer, self._writer, self._sealed = self._writer, None, None
+            await writer.aclose()
+            await self._open()
+        if self.broken is not None:
+            await self._report()
 
     async def _seal(self) -> None:
         """Write what was gathered and end the interval after it."""

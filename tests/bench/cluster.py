@@ -76,8 +76,10 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
         closing(Bare(Path(name), events)) as bare,
         Processes(Path(name)) as processes,
     ):
-        alone, leader = processes.alone(), processes.begin()
-        follower, _ = processes.join(), processes.join()
+        alone = processes.alone()
+        processes.begin()
+        for _ in range(2):
+            processes.join()
         many = QUICK_EVENTS if quick else EVENTS
         few = QUICK_SEQUENTIAL if quick else SEQUENTIAL
         loads = [
@@ -85,11 +87,11 @@ def measure(*, quick: bool) -> Iterator[Row | Skipped]:
             for in_flight, count in ((IN_FLIGHT, many), (1, few))
         ]
         for load in loads:
-            yield from _rows(load, "replicator", alone, leader, follower)
+            yield from _rows(load, "replicator", alone, processes)
         for member in (alone, *processes.members):
             member.ask("sign")
         for way in ("index", "proof"):
-            yield from _rows(loads[0], way, alone, leader, follower)
+            yield from _rows(loads[0], way, alone, processes)
     yield from cluster_nodes.measure(quick=quick)
 
 
@@ -135,10 +137,8 @@ class Load:
         return (time.perf_counter() - began) / self._count
 
 
-def _rows(
-    load: Load, way: Way, alone: Process, leader: Process, follower: Process
-) -> Iterator[Row]:
-    askers = [Contender(member, way) for member in (leader, follower, alone)]
+def _rows(load: Load, way: Way, alone: Process, processes: Processes) -> Iterator[Row]:
+    askers = [Contender(member, way) for member in (*processes.by_role(), alone)]
     (led, followed, solo), floor = load.run(askers)
     base = f"{load.in_flight} rows a commit" if load.in_flight > 1 else "a row a commit"
     bare = f"bare SQLite, FULL, {base}: {rate(statistics.median(floor))}"

@@ -129,6 +129,17 @@ class Processes:
             self.until(lambda: bool(first.ask("promote", name=name)))
         return made
 
+    def by_role(self) -> tuple[Process, Process]:
+        """Return who leads, and somebody who follows."""
+        roles = {}
+
+        def there_is_one() -> bool:
+            roles.update({member.look().role: member for member in self.members})
+            return {"leader", "follower"} <= roles.keys()
+
+        self.until(there_is_one)
+        return roles["leader"], roles["follower"]
+
     def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so.
 

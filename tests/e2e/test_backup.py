@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -237,13 +238,34 @@ def test_a_killed_backup_leaves_nothing_under_the_name_and_the_next_one_tidies(s
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "x.tar"]
 
 
-def test_a_damaged_store_is_not_copied(saved, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "statement"),
+    [
+        ("node.db", "UPDATE leaves SET entry = zeroblob(9) WHERE idx = 3"),
+        ("decisions.db", "DELETE FROM entries WHERE seq = 2"),
+    ],
+)
+def test_a_damaged_store_is_not_copied(saved, tmp_path, file, statement):
     node, _ = saved
     ill = node.copy(tmp_path / "ill")
-    ill.tamper(lambda conn: conn.execute("UPDATE leaves SET entry = zeroblob(9) WHERE idx = 3"))
+    with closing(sqlite3.connect(ill.folder / "data" / file)) as conn, conn:
+        for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            conn.execute(f"DROP TRIGGER {name}")
+        assert conn.execute(statement).rowcount == 1
     done = ill.cli("backup", tmp_path / "x.tar")
     assert done.returncode == 74
-    assert "node.db" in done.stderr
+    assert f"RTGF_TXP_STORE_DAMAGED at {file}" in done.stderr
+    assert not (tmp_path / "x.tar").exists()
+
+
+def test_an_object_that_the_store_rests_on_is_missed(saved, tmp_path):
+    node, _ = saved
+    ill = node.copy(tmp_path / "ill")
+    for path in (ill.folder / "data" / "objects").glob("*/*"):
+        path.unlink()
+    done = ill.cli("backup", tmp_path / "x.tar")
+    assert done.returncode == 74
+    assert "at data/objects/" in done.stderr
     assert not (tmp_path / "x.tar").exists()
 
 

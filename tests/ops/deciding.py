@@ -16,7 +16,7 @@ from rtgf_node.core.decision import Interval
 from rtgf_node.decision_figures import DecisionFigures
 from rtgf_node.errors import RtgfError
 from rtgf_node.ops.decision_log import DecisionLog
-from rtgf_node.replication.commands import Proposal
+from rtgf_node.replication.commands import Command, Proposal
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.settings import DecisionsConfig
@@ -37,6 +37,7 @@ class Deciding:
 
     Attributes:
       refuse: what the log answers instead of committing.
+      late: what comes into the log before the next command, by another client.
     """
 
     def __init__(self, store: Store, log: DecisionLog, registry: CollectorRegistry) -> None:
@@ -44,6 +45,7 @@ class Deciding:
         self.log = log
         self.registry = registry
         self.refuse: RtgfError | None = None
+        self.late: Command | None = None
 
     def entries(self) -> list[str]:
         bodies = self.log.reader.page(0, 1000)
@@ -89,6 +91,7 @@ async def deciding(
                 actor="log.example",
                 clock=FixedClock(),
                 figures=DecisionFigures(registry),
+                settled=replicator.read_barrier,
             )
             made = Deciding(store, log, registry)
             async with trio.open_nursery() as outer:
@@ -108,6 +111,9 @@ async def _commit(box: Mailbox, replicator: SoloReplicator, made: Deciding) -> N
             assert isinstance(envelope.request, Commit)
             if made.refuse is not None:
                 raise made.refuse
+            late, made.late = made.late, None
+            if late is not None:
+                await replicator.propose([Proposal("late", 1, late)])
             seq += 1
             (applied,) = await replicator.propose([Proposal(client, seq, envelope.request.command)])
             if isinstance(applied.outcome, RtgfError):

@@ -250,3 +250,24 @@ async def test_a_lost_file_is_a_broken_chain(tmp_path):
     async with deciding(tmp_path) as made:
         assert made.log.broken is not None
         await refused(made.log, 1)
+
+
+async def test_a_root_that_an_earlier_run_proposed_may_come_in_late(tmp_path):
+    """In a cluster a root may be decided after its proposer was killed and started again."""
+    async with deciding(tmp_path, mode="durable", root=0.05) as made:
+        made.refuse = RtgfError(Code.RTGF_UNAVAILABLE, "nobody leads")
+        for number in range(3):
+            await made.log.record(draft(number))
+        await until(lambda: made.figure("rtgf_decision_roots_total", result="error"))
+        late = made.log._sealed
+    async with deciding(tmp_path, mode="durable", root=0.05) as made:
+        made.late = late
+        await made.log.record(draft(3))
+        await until(lambda: len(made.roots()) == 2)
+        assert made.log.broken is None
+        first, second = made.roots()
+        assert (first, second.first_seq, second.last_seq) == (
+            late.interval,
+            late.interval.last_seq + 1,
+            4,
+        )
