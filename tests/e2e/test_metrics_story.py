@@ -73,6 +73,7 @@ def test_every_metric_of_the_contract_moves_in_the_story(tmp_path, shared):
 
 def test_entries_are_counted_by_type_and_a_revocation_by_how_long_it_took(own):
     """RTGF-CT-93."""
+
     def counted() -> tuple[float, float, float]:
         found = scrape(own)
         labels = frozenset({("result", "ok"), ("type", "revocation")})
