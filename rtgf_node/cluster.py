@@ -85,7 +85,7 @@ class Membership:
     @property
     def has_state(self) -> bool:
         """Whether another member's state was taken, or there was one from the beginning."""
-        return self.replicator.status().applied > 0
+        return bool(self.replicator.quorums())
 
     @property
     def decisions_chain(self) -> str:
@@ -215,8 +215,7 @@ async def _membership(
         return replicator.members()
 
     def quorums() -> Sequence[Collection[int]]:
-        conf = replicator.status().core.members
-        return [voters for voters in (conf.voters, conf.voters_outgoing) if voters]
+        return replicator.quorums()
 
     incoming = config.node.data_dir / INCOMING
     bulk = Bulk(

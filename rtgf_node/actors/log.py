@@ -21,7 +21,7 @@ import trio
 from rtgf_node.actors.head_signing import HeadSigning
 from rtgf_node.actors.mailbox import Envelope, Mailbox
 from rtgf_node.actors.messages import Commit, CommitProved, Proved, ResumeSigning
-from rtgf_node.core import digests, event, tree_head
+from rtgf_node.core import event, tree_head
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
@@ -349,16 +349,7 @@ class LogActor:
         self._grown.set()
 
     def _incident_event(self, subject: str, detail: str, actor: str) -> bytes:
-        incident = event.make(
-            type="incident",
-            at=self._clock.now(),
-            subject=subject,
-            digest=digests.sha256(detail.encode()),
-            refs={},
-            actor=actor,
-            payload={"detail": detail},
-        )
-        return event.to_bytes(incident)
+        return event.incident(subject, detail, at=self._clock.now(), actor=actor)
 
     def _proposal(self, command: Command) -> Proposal:
         self._sequence += 1

@@ -35,10 +35,7 @@ from rtgf_node.wire_keys import KeyChangeAnswer
 
 
 class Commit(Request[Outcome], frozen=True):
-    """Apply a command. Answered when it is durable and every subscriber has applied it.
-
-    With `covered`, only when a signed head covers its entries too, so that proofs can be had.
-    """
+    """Apply a command. Answered when every subscriber has; with `covered`, under a signed head."""
 
     command: Command
     covered: bool = True

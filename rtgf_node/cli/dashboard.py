@@ -61,7 +61,6 @@ def dashboard(
     """
     if web is not None:
         return _web(web, operate=operate)
-    told = connection.settings(config)
     # Brings Textual with it, which no other command needs.
     from tui import pictures
     from tui.app import Dashboard, Options
@@ -78,10 +77,11 @@ def dashboard(
         )
         return Target(reader, approver)
 
-    targets = [
-        target(told, one) if "://" in one else target(connection.settings(Path(one)), None)
-        for one in node or ()
-    ]
+    targets = []
+    for one in node or [None]:
+        is_url = one is not None and "://" in one
+        file = config if one is None or is_url else Path(one)
+        targets.append(target(connection.settings(file), one if is_url else None))
     options = Options(
         operate=operate and screenshot is None,
         theme=theme,
@@ -89,7 +89,7 @@ def dashboard(
         keys=keys,
         exports=Path.cwd(),
     )
-    app = Dashboard(targets or [target(told, None)], SystemClock(), options)
+    app = Dashboard(targets, SystemClock(), options)
     if screenshot is None:
         app.run()
         return app.return_code or 0

@@ -102,6 +102,23 @@ def make(
     return event
 
 
+def incident(subject: str, detail: str, *, at: int, actor: str, what: str | None = None) -> bytes:
+    """Return the entry that says that something went wrong; its digest is that of `detail`."""
+    payload: dict[str, JsonValue] = {"detail": detail}
+    if what is not None:
+        payload["what"] = what
+    made = make(
+        type="incident",
+        at=at,
+        subject=subject,
+        digest=digests.sha256(detail.encode()),
+        refs={},
+        actor=actor,
+        payload=payload,
+    )
+    return to_bytes(made)
+
+
 def to_bytes(event: Event) -> bytes:
     """Return the canonical bytes of an event: the log's entry."""
     return canonical_bytes(msgspec.structs.asdict(event))

@@ -19,7 +19,7 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit
-from rtgf_node.core import decision, digests, event
+from rtgf_node.core import decision, event
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.decision import Draft, Interval
 from rtgf_node.decision_figures import DecisionFigures
@@ -254,17 +254,15 @@ class DecisionLog:
         """Say in the log itself that the chain is broken."""
         assert self.broken is not None
         log.error("decision_chain_broken", detail=self.broken)
-        incident = event.make(
-            type="incident",
+        incident = event.incident(
+            self._chain,
+            self.broken,
             at=self._clock.now(),
-            subject=self._chain,
-            digest=digests.sha256(self.broken.encode()),
-            refs={},
             actor=self._actor,
-            payload={"what": "decision_chain_broken", "detail": self.broken},
+            what="decision_chain_broken",
         )
         try:
-            await self._log.ask(Commit(AppendEvents((event.to_bytes(incident),)), covered=False))
+            await self._log.ask(Commit(AppendEvents((incident,)), covered=False))
         except RtgfError as error:
             log.error("incident_not_logged", detail=str(error))
 

@@ -17,6 +17,7 @@ from rtgf_node.replication.proposal_queue import GIVE_UP_SECONDS, ProposalQueue
 from rtgf_node.replication.raft_disk import RaftDisk
 from rtgf_node.replication.raft_settings import RaftSettings, RaftStatus
 from rtgf_node.replication.raftcore.core import RaftError, RaftPanicError
+from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.replication.replicator import Feed, Role
 from rtgf_node.replication.rounds import Rounds
 from rtgf_node.replication.state_files import StateFiles
@@ -163,6 +164,11 @@ class RaftReplicator:
     def members(self) -> dict[int, Member]:
         """Return who is in the cluster, as of what is known here."""
         return self._rounds.members.present()
+
+    def quorums(self) -> list[tuple[int, ...]]:
+        """Return who decides, as of what is known here: two sets while a change is under way."""
+        conf = ConfState.decode(self._rounds.state.conf_state)
+        return [voters for voters in (conf.voters, conf.voters_outgoing) if voters]
 
     def staleness_seconds(self) -> float:
         """Return for how long this node may have missed what others committed."""

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
-from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.migrations import NumberedMigrations
 
-
-class _DecisionMigrations(Migrations):
-    migrations_table = "migrations"
-
-
-migrations = _DecisionMigrations("decisions")
+migrations = NumberedMigrations("decisions")
 
 
 @migrations()
@@ -38,17 +33,5 @@ KNOWN = ("m0001_entries",)
 
 
 def migrate(conn: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema.
-
-    Raises:
-      RtgfError: RTGF_TXP_STORE_DAMAGED if a newer program wrote it.
-    """
-    database = Database(conn)
-    strangers = {done.name for done in migrations.applied(database)} - set(KNOWN)
-    if strangers:
-        raise RtgfError(
-            Code.RTGF_TXP_STORE_DAMAGED,
-            "the decision log was written by a newer version of this program "
-            f"({', '.join(sorted(strangers))}); start that version",
-        )
-    migrations.apply(database)
+    """Bring the database to the newest schema; see `NumberedMigrations.bring_up`."""
+    migrations.bring_up(conn, KNOWN, "the decision log")

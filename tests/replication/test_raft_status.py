@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from rtgf_node.errors import RtgfError
 from rtgf_node.replication.raftcore.wire import MessageKind
 from tests.replication.cluster import three
 
@@ -27,3 +30,17 @@ async def test_one_that_was_deposed_does_not_say_that_it_leads_in_the_term_of_an
         assert after.core.term == before.core.term + 1
         assert after.role == "follower"
         await cluster.leader()
+
+
+async def test_who_decides_is_known_also_while_another_ones_state_is_taken(
+    tmp_path, autojump_clock, monkeypatch
+):
+    """Objects are offered to them meanwhile, by tasks that an error would end with the node."""
+    async with three(tmp_path) as cluster:
+        replicator = (await cluster.leader()).replicator
+        with monkeypatch.context() as patched:
+            patched.setattr(replicator._rounds, "is_open", False)
+            with pytest.raises(RtgfError):
+                replicator.status()
+            assert replicator.quorums() == [(1, 2, 3)]
+        assert replicator.status().role == "leader"
