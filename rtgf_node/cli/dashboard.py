@@ -67,8 +67,9 @@ def dashboard(
     from tui.watch import Target
 
     def target(settings: Config, url: str | None) -> Target:
-        approver = None
-        if operate and cert is None and settings.client.approver_certificate_file is not None:
+        # A machine of an operator alone has no certificate of an approver, whatever its settings say.
+        held, approver = settings.client.approver_certificate_file, None
+        if operate and cert is None and held is not None and held.exists():
             approver = connection.async_node(
                 settings, url=url, approver=True, timeout_seconds=ANSWER_SECONDS
             )
@@ -78,10 +79,10 @@ def dashboard(
         return Target(reader, approver)
 
     targets = []
-    for one in node or [None]:
-        is_url = one is not None and "://" in one
-        file = config if one is None or is_url else Path(one)
-        targets.append(target(connection.settings(file), one if is_url else None))
+    for one in node or [""]:
+        url = one if "://" in one else None
+        file = config if url or not one else Path(one)
+        targets.append(target(connection.settings(file), url))
     options = Options(
         operate=operate and screenshot is None,
         theme=theme,
