@@ -145,7 +145,10 @@ class Membership:
     async def add(self, name: str, address: str) -> JoinDocument:
         """Give a new node a seat, as a learner."""
         members = self.replicator.status().members
-        raft_id = 1 + max(one.raft_id for one in members)
+        # Also after those of an earlier cluster of this log, whose chains of decisions go on.
+        numbers = (name.rpartition("#")[2] for name in self._store.decision_roots.chains())
+        taken = [int(number) for number in numbers if number.isdecimal()]
+        raft_id = 1 + max([*taken, *(one.raft_id for one in members)])
         await self.replicator.change_members([Member(raft_id, name, address, "learner")])
         log.info("member_added", name=name, raft_id=raft_id)
         return JoinDocument(
@@ -179,6 +182,8 @@ class Membership:
         if not self.replicator.leader:
             raise RtgfError(Code.RTGF_CONFLICT, f"this node does not lead; {self._leader()}")
         heir = self._member(to).raft_id if to is not None else 0
+        if to is not None and self._member(to).role != "voter":
+            raise RtgfError(Code.RTGF_CONFLICT, f"{to} is a learner; promote it first")
         await self.replicator.transfer(heir)
         return self.shown()
 

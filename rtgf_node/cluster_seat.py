@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from rtgf_node.core import tree_head
+from rtgf_node.core.canonical_json import parse
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.head_guard import HeadGuard
 from rtgf_node.replication.raftcore.wire import ConfState
-from rtgf_node.store import Store
+from rtgf_node.store import Store, decision_store
 from rtgf_node.store.database import connect_reader
 from rtgf_node.store.node_store import DATABASE
 from rtgf_node.store.raft_store import Member, RaftStore
@@ -28,6 +31,8 @@ def decisions_chain(issuer: str, raft_id: int) -> str:
 
 def chain_in(folder: Path, issuer: str) -> str:
     """Return the name of the chain of decisions that a data folder, or a copy of one, keeps."""
+    if (kept := decision_store.chain_in(folder / decision_store.DATABASE)) is not None:
+        return kept
     if not (folder / DATABASE).is_file():
         return issuer
     with closing(connect_reader(folder / DATABASE)) as conn:
@@ -74,11 +79,15 @@ def join(store: Store, document: JoinDocument, *, cluster: str) -> None:
         RaftStore(store.conn).found(document.raft_id, members)
 
 
-def leave(store: Store, *, alone: bool) -> int:
+def leave(store: Store, guard: HeadGuard, *, alone: bool) -> int:
     """Let a node stand alone, with the log it has, and return the size of that log.
+
+    A member that never led signed nothing, so that its guard is empty: from here on it holds the
+    newest head that the cluster signed, after which this node signs.
 
     Args:
       store: the node's, which does not run.
+      guard: the node's.
       alone: it is known that the other members are gone for good.
 
     Raises:
@@ -96,6 +105,9 @@ def leave(store: Store, *, alone: bool) -> int:
             f"{len(voters)} members decide in this cluster; remove the others first, or, if they "
             "are gone for good, say so: what only they held is lost",
         )
+    held = store.log.latest_head()
+    if held is not None and guard.read() is None:
+        guard.swap(None, tree_head.from_document(parse(held.document)))
     with _transaction(store):
         seats.leave()
     return store.log.size

@@ -90,7 +90,10 @@ class Doors:
                 version=__version__,
             )
             started(bound)
-            await self._wait_told(tls)
+            try:
+                await self._wait_told(tls)
+            finally:
+                gc.unfreeze()  # a node that begins anew leaves all of this behind
             log.info("node_stopping")
             self._desk.news.end()
             await framework.retire()

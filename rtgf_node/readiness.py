@@ -64,7 +64,13 @@ class Readiness(NamedTuple):
         needed = [
             Check("actors", not stopped, f"not running: {', '.join(stopped)}" if stopped else ""),
             Check("log", self.log.forked is None and age is not None and age <= limit, log_words),
-            Check("verifier", self.verifier.ready, "memory loaded, revocation state fresh"),
+            Check(
+                "verifier",
+                self.verifier.ready,
+                "memory loaded, revocation state fresh"
+                if self.verifier.ready
+                else "memory not loaded, or too old to say that nothing was withdrawn",
+            ),
             Check(
                 "decisions",
                 self.decisions.fault is None,

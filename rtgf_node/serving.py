@@ -66,7 +66,10 @@ async def serve(
 
 
 async def _has_state(place: Place) -> bool:
-    """Wait until there is something to serve; say no if the node is told to stop before."""
+    """Wait until there is something to serve; say no if the node is told to stop before.
+
+    At SIGHUP it takes its certificates anew: they may be why nobody lets it in.
+    """
     if place.has_state:
         return True
     log.info("waiting_for_the_state_of_the_cluster")
@@ -81,13 +84,22 @@ async def _has_state(place: Place) -> bool:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(wait, place.restart_needed, means=True))
         nursery.start_soon(partial(wait, place.failed, means=False))
-        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for _ in signals:
-                nursery.cancel_scope.cancel()
-                break
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for received in signals:
+                if received != signal.SIGHUP:
+                    nursery.cancel_scope.cancel()
+                    break
+                _read_certificates(place)
     if place.failed.is_set():
         raise RuntimeError("the member failed") from place.error
     return came
+
+
+def _read_certificates(place: Place) -> None:
+    try:
+        place.reload()
+    except RtgfError as error:
+        log.error("certificates_not_reloaded", detail=str(error))
 
 
 def _secret(path: Path) -> bytes:

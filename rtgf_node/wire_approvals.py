@@ -36,3 +36,7 @@ class ApprovalsAnswer(Answer, frozen=True):
     """`GET /admin/approvals`: the newest first."""
 
     approvals: list[ApprovalAnswer]
+
+    def waiting_for(self, act: str) -> list[ApprovalAnswer]:
+        """Return what waits for a second person to agree to this act."""
+        return [one for one in self.approvals if one.state == "waiting" and act in one.acts]

@@ -156,20 +156,21 @@ class Dashboard(App[None]):
     @property
     def pane(self) -> Pane:
         """The screen that is shown."""
-        return self.query_one(f"#{self._shown}", Pane)
+        return self.screen_stack[0].query_one(f"#{_pane_id(self._shown, self._place)}", Pane)
 
     def now(self) -> int:
         """Return the time by this computer's clock."""
         return self._clock.now()
 
-    async def _come_to(self, name: str) -> None:
-        switcher = self.query_one(ContentSwitcher)
-        if not switcher.query(f"#{name}"):
+    async def _come_to(self, name: str, place: int | None = None) -> None:
+        place = self._place if place is None else place
+        switcher, own = self.query_one(ContentSwitcher), _pane_id(name, place)
+        if not switcher.query(f"#{own}"):
             pane = next(one for one in SCREENS if name == one.NAME)()
-            pane.id = name
+            pane.id, pane.node = own, self._watches[place]
             await switcher.mount(pane)
-        self._shown = name
-        switcher.current = name
+        self._shown, self._place = name, place
+        switcher.current = own
         self.pane.watched(self.current)
         self.pane.settle()
         self._frame()
@@ -185,7 +186,7 @@ class Dashboard(App[None]):
         base.query_one(ContentSwitcher).set_class(watch.lost_at is not None, "-stale")
         marks = {"approvals": watch.seen.waiting} if watch.seen is not None else {}
         base.query_one(Tabs).show(self._shown, marks)
-        pane = base.query_one(f"#{self._shown}", Pane)
+        pane = self.pane
         hints = [
             (self._key_for(hint.binding, pane), hint.words)
             for hint in pane.HINTS
@@ -219,21 +220,20 @@ class Dashboard(App[None]):
             watch.asking = False
         if self.is_running and (watch is self.current or self._shown in OF_ALL_NODES):
             self._frame()
-            self.screen_stack[0].query_one(f"#{self._shown}", Pane).watched(self.current)
+            self.pane.watched(self.current)
 
-    async def inform(self, question: Question[T], *, absent: bool = False) -> T | None:
-        """Ask the node; where that fails, say so and return None. `absent`: it may not be there."""
-        watch = self.current
+    async def inform(
+        self, watch: Watch, question: Question[T], *, absent: bool = False
+    ) -> T | None:
+        """Ask a node; where that fails, say so and return None. `absent`: it may not be there."""
         if watch.lost_at is not None:
             return None  # the first line says so already
         try:
-            answer = await watch.target.reader.ask(question)
+            return await watch.target.reader.ask(question)
         except RtgfError as error:
             if not (absent and error.code is Code.RTGF_NOT_FOUND):
                 self.notify(f"{error.code.name}: {error.detail}", severity="error", markup=False)
             return None
-        # Somebody may have gone to another node meanwhile: its screens must not show this answer.
-        return answer if watch is self.current else None
 
     # --- acting ---------------------------------------------------------------------------------
 
@@ -288,8 +288,7 @@ class Dashboard(App[None]):
 
     async def action_next_node(self) -> None:
         """Look at the next node."""
-        self._place = (self._place + 1) % len(self._watches)
-        await self._come_to(self._shown)
+        await self._come_to(self._shown, (self._place + 1) % len(self._watches))
 
     def action_pause(self) -> None:
         """Let what is shown stand still, or go on."""
@@ -361,8 +360,7 @@ class Dashboard(App[None]):
         yield SystemCommand("Quit", "leave the dashboard", self.action_quit)
 
     def _go_to_node(self, number: int) -> None:
-        self._place = number
-        self.go(self._shown)
+        self.run_worker(self._come_to(self._shown, number), group="go", exclusive=True)
 
     def _run_in_pane(self, action: str) -> None:
         self.run_worker(self.run_action(action, self.pane), group="act")
@@ -373,6 +371,10 @@ class Dashboard(App[None]):
     def _key_for(self, name: str, pane: Pane) -> str:
         held = next((one.key for one in keymap.bindings_of(pane) if one.id == name), "?")
         return keymap.spoken(self._own_keys.get(name, held)).partition(",")[0]
+
+
+def _pane_id(name: str, place: int) -> str:
+    return f"{name}-{place}"
 
 
 def _acts(binding: Binding) -> bool:

@@ -1,7 +1,8 @@
 """The dashboard in a browser of this computer: each visitor has a process of their own, read-only.
 
-There is no login, so that it listens on the loopback address alone; from elsewhere one comes
-through SSH, or through a proxy that knows who may.
+There is no login, so that it listens on the loopback address alone, and answers only pages of its
+own: else any page that is open in the same browser could connect and read. From elsewhere one
+comes through SSH.
 """
 
 from __future__ import annotations
@@ -9,11 +10,25 @@ from __future__ import annotations
 import importlib
 import shlex
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from rtgf_node.errors import Code, RtgfError
 
 LOOPBACK: Final = "127.0.0.1"
+
+POLICY: Final = (
+    f"style-src 'unsafe-inline' http://{LOOPBACK}:* http://localhost:*; frame-ancestors 'none'"
+)
+"""The page names a style sheet of fonts at a third party, who would see every visitor."""
+
+
+def is_own(host: str, origin: str | None, port: int) -> bool:
+    """Return whether a request names this server as its host, and comes from a page of its own.
+
+    A foreign name that leads here is refused too: it may be another's, told to browsers anew.
+    """
+    own = {f"{name}:{port}" for name in (LOOPBACK, "localhost")}
+    return host in own and (origin is None or origin in {f"http://{one}" for one in own})
 
 
 def serve(command: Sequence[str], port: int) -> None:
@@ -24,9 +39,29 @@ def serve(command: Sequence[str], port: int) -> None:
     """
     try:
         server = importlib.import_module("textual_serve.server")
+        web = importlib.import_module("aiohttp.web")
     except ImportError as error:
         raise RtgfError(
             Code.RTGF_CONFIG_INVALID,
             "--web takes the package textual-serve: pip install 'rtgf-node[web]'",
         ) from error
-    server.Server(shlex.join(command), host=LOOPBACK, port=port, title="rtgf").serve()
+
+    @web.middleware  # type: ignore[untyped-decorator]
+    async def guard(request: Any, handler: Any) -> Any:  # noqa: ANN401 - the package is optional
+        if not is_own(request.host, request.headers.get("Origin"), port):
+            raise web.HTTPForbidden(text=f"open http://{LOOPBACK}:{port} itself")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    page = server.Server(shlex.join(command), host=LOOPBACK, port=port, title="rtgf")
+    make = page._make_app  # noqa: SLF001 - it has no other place for a middleware
+
+    async def guarded() -> Any:  # noqa: ANN401
+        app = await make()
+        app.middlewares.append(guard)
+        return app
+
+    page._make_app = guarded  # noqa: SLF001
+    page.serve()

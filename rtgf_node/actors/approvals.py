@@ -32,6 +32,7 @@ from rtgf_node.key_files import sequence_of
 from rtgf_node.replication import commands
 from rtgf_node.store import Store
 from rtgf_node.store.approval_store import ApprovalRow, ApprovalState
+from rtgf_node.store.registry_store import BuildRow
 from rtgf_node.wire_approvals import ApprovalAnswer
 
 log = structlog.get_logger(__name__)
@@ -95,16 +96,25 @@ class ApprovalsActor:
                 envelope = await self._mailbox.receive()
             if envelope is not None:
                 await self._serve(envelope)
-            now = self._clock.now()
-            for row in self._store.approvals.waiting() if led else ():
-                if row.deadline <= now:
+            if led:
+                await self._let_lapse()
+
+    async def _let_lapse(self) -> None:
+        now = self._clock.now()
+        for row in self._store.approvals.waiting():
+            if row.deadline <= now:
+                try:
                     await self._settle(row, "lapsed", by=None, reason="nobody decided in time")
+                except RtgfError as error:
+                    # The log takes nothing now, or somebody decided at the last moment elsewhere.
+                    log.warning("not_lapsed", approval_id=row.approval_id, detail=error.detail)
 
     async def _finish_what_was_settled(self) -> None:
         """Carry out what was settled by a run, here or elsewhere, that ended before it could."""
         for row in self._store.approvals.newest():
             build = self._store.registry.build(row.subject)
-            if row.state != WAITING and build is not None and build.state == WAITING:
+            waits = build is not None and build.state == WAITING
+            if waits and row.state != WAITING and self._has_what_was_built(build):
                 await self._carry_out(row)
             if row.acts in KEY_ACTS and row.state == "approved" and self._is_ahead(row):
                 await self._carry_out(row)
@@ -119,6 +129,12 @@ class ApprovalsActor:
                     if row is None:
                         raise RtgfError(
                             Code.RTGF_NOT_FOUND, "no such request for approval; list them"
+                        )
+                    if row.acts == MEMBERSHIP and state == "approved" and not self._leads():
+                        raise RtgfError(
+                            Code.RTGF_CONFLICT,
+                            "changes of members are approved on the node that leads; see "
+                            "`rtgf cluster status`",
                         )
                     settled = await self._settle(row, state, by=actor, reason=reason)
                     envelope.reply(answer(settled))
@@ -192,6 +208,11 @@ class ApprovalsActor:
         settled = self._store.approvals.approval(row.approval_id) or row
         await self._carry_out(settled)
         return settled
+
+    def _has_what_was_built(self, build: BuildRow | None) -> bool:
+        """Whether it was built here: another member publishes its own."""
+        digest = None if build is None else build.manifest_digest
+        return digest is None or self._store.objects.has(digest)
 
     def _is_ahead(self, row: ApprovalRow) -> bool:
         """Whether a change of keys was approved and not done before the node stopped."""

@@ -44,3 +44,8 @@ class Work(NamedTuple):
             "conflicts": token["effective_conflicts"],
         }
         return None if self.accepted(token) == digests.of_document(conflict) else conflict
+
+
+def id_of(left: bytes | None) -> str | None:
+    """Return the id of the build whose request is left; None if none is."""
+    return None if left is None else manifest.build_id(decode_inputs(left)[0])

@@ -19,7 +19,7 @@ import trio
 from rtgf_node.actors import build_record
 from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.build_record import BuildRecord
-from rtgf_node.actors.build_work import Work
+from rtgf_node.actors.build_work import Work, id_of
 from rtgf_node.actors.issuing import WAITING, Issuing, Ready
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import (
@@ -69,6 +69,7 @@ class CompilerActor:
         planner: Planner,
         builds: RegistryStore,
         objects: ObjectStore,
+        alone: bool,
         build_in: Path,
         keep_divergent_in: Path,
         processes: int,
@@ -82,6 +83,7 @@ class CompilerActor:
         self._planner = planner
         self._register = builds
         self._objects = objects
+        self._alone = alone
         self._build_in = build_in
         self._review_file = build_in.with_name(MANUAL_REVIEW)
         self._keep_divergent_in = keep_divergent_in
@@ -116,11 +118,16 @@ class CompilerActor:
     async def _settle(self, nursery: trio.Nursery) -> None:
         """Note what a crash ended as failed; what the process was building, go on with."""
         left = await trio.to_thread.run_sync(left_in, self._build_in)
+        ours = id_of(left)
         interrupted, self._interrupted = self._interrupted, []
+        interrupted = [row for row in interrupted if self._alone or row.build_id == ours]
         for row in self._register.running_builds():
+            if not self._alone and row.build_id != ours:
+                # Another member's, which may be at work on it.
+                continue
             crashed = build_record.crashed(row, self._clock)
             if crashed is not None:
-                await self._keep_record(crashed)
+                await self._note_end(crashed, crashed.state)
         for row in interrupted:
             summary = build_record.kept(row)
             if summary is None or summary.again:
@@ -243,19 +250,24 @@ class CompilerActor:
         """Note how a build ended; it is told only once it is on record."""
         state = build.state
         if failure is not None:
-            await self._record_refusal(failure, subject=build.build_id, digest=build.build_id)
             build.error, state = failure, "failed"
             log.error(
-                "build_failed",
-                build_id=build.build_id,
-                code=failure.code.name,
-                detail=str(failure),
+                "build_failed", build_id=build.build_id, code=failure.code.name, detail=str(failure)
             )
         elif build.scope.cancelled_caught:
             state = "cancelled"
         if state != "published":
-            await self._keep_record(build, state=state)
+            await self._note_end(build, state, failure)
             build.end(state, failure)
+
+    async def _note_end(self, build: BuildRecord, state: str, why: RtgfError | None = None) -> None:
+        """Record how a build ended, if the log takes it; else the next start finds it running."""
+        try:
+            if why is not None:
+                await self._record_refusal(why, subject=build.build_id, digest=build.build_id)
+            await self._keep_record(build, state=state)
+        except RtgfError as error:
+            log.error("build_end_not_recorded", build_id=build.build_id, detail=error.detail)
 
     async def _run_stages(self, build: BuildRecord, work: Work, limit: trio.CancelScope) -> None:
         work, output = await self._compile(build, work)
@@ -382,11 +394,7 @@ class CompilerActor:
                 self._objects.put(output.artefacts[name])
 
     async def _keep_record(self, build: BuildRecord, *, state: str | None = None) -> None:
-        await self._registry.ask(
-            RecordBuild(
-                build_id=build.build_id, state=state or build.state, summary=build.summary()
-            )
-        )
+        await self._registry.ask(RecordBuild(build.build_id, state or build.state, build.summary()))
 
     async def _record_failures(self, failed: Mapping[Place, RtgfError]) -> None:
         for place, error in failed.items():

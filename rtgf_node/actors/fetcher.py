@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import structlog
 import trio
 
 from rtgf_node.actors.dataset_intake import DatasetIntake
@@ -29,6 +30,8 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import DatasetConfig, SourceConfig
 from rtgf_node.store.intake_store import QuarantineRow
 from rtgf_node.wire import FetchAnswer, FetchItem
+
+log = structlog.get_logger(__name__)
 
 GOOD = frozenset({"accepted", "unchanged"})
 """Outcomes of a fetch that leave nothing to do."""
@@ -113,12 +116,19 @@ class FetcherActor:
                 envelope = await self._mailbox.receive()
             if envelope is None:
                 name = min(self._due, key=self._due.__getitem__)
-                if self._leads():
-                    await self._fetch_one(name, "schedule")
-                else:
-                    self._schedule(name)
+                await self._fetch_due(name)
             else:
                 await self._serve(envelope)
+
+    async def _fetch_due(self, name: str) -> None:
+        if not self._leads():
+            self._schedule(name)
+            return
+        try:
+            await self._fetch_one(name, "schedule")
+        except RtgfError as error:
+            # The log takes nothing now: it is fetched again in its time.
+            log.warning("fetch_not_recorded", source=name, detail=error.detail)
 
     async def _serve(self, envelope: Envelope) -> None:
         with self._mailbox.answering(envelope):

@@ -272,6 +272,10 @@ class LogActor:
             return
         if isinstance(result.outcome, RtgfError):
             self._metrics.root_published("refused")
+            if result.outcome.code is Code.RTGF_CONFLICT and not self._replicator.alone:
+                # The lead was lost, and the next leader's head of a larger tree came in first.
+                log.warning("head_not_published", detail=result.outcome.detail)
+                return
             raise RuntimeError(f"the signed head was refused: {result.outcome}")
         self._metrics.root_published("ok")
         self._show(head.tree_size, command.document)
@@ -340,7 +344,10 @@ class LogActor:
         """Take nothing more in but revocations, and say so in the log itself."""
         self.halted = f"intake is halted after an incident: {violation}"
         log.error("append_violation", detail=violation.detail)
-        await self._incident(violation.code.name, violation.detail, self._origin)
+        try:
+            await self._incident(violation.code.name, violation.detail, self._origin)
+        except RtgfError as error:
+            log.error("incident_not_logged", detail=str(error))
 
     async def _incident(self, subject: str, detail: str, actor: str) -> None:
         incident = self._incident_event(subject, detail, actor)

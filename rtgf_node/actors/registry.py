@@ -54,6 +54,7 @@ class RegistryActor:
         log: Mailbox,
         store: Store,
         keys: KeyChanges,
+        alone: bool,
         issuer: str,
         clock: Clock,
         metrics: Metrics,
@@ -62,6 +63,7 @@ class RegistryActor:
         self._log = log
         self._store = store
         self._keys = keys
+        self._alone = alone
         self._clock = clock
         self._metrics = metrics
         self._publication = Publication(log=log, issuer=issuer, clock=clock)
@@ -69,7 +71,9 @@ class RegistryActor:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Log the keys this node signs with, if they are not logged yet; then answer requests."""
         await self._keys.record()
-        await self._publication.forget_staged(self._store.staging.builds())
+        if self._alone:
+            # In a cluster, another member may be at it.
+            await self._publication.forget_staged(self._store.staging.builds())
         task_status.started()
         async for envelope in self._mailbox:
             with self._mailbox.answering(envelope):

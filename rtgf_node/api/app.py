@@ -50,7 +50,7 @@ from rtgf_node.api.desk import Desk
 from rtgf_node.api.door import Door
 from rtgf_node.api.exchange import Answered, Route, finish
 from rtgf_node.api.limits import RateLimitedError
-from rtgf_node.api.parameters import wants_strong
+from rtgf_node.api.parameters import CONSISTENCY, wants_strong
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
@@ -74,6 +74,16 @@ COLD = (
     keys,
     overview,
 )
+
+
+OF_ITSELF = (
+    "/admin/status",
+    "/admin/cluster",
+    "/admin/overview",
+    "/admin/decisions",
+    "/admin/audit-trail",
+)
+"""Privileged reads of what one node is or did."""
 
 
 class App(QuartTrio):
@@ -156,7 +166,8 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
         except RateLimitedError:
             figures.rate_limited()
             raise
-        if wants_strong(request.query_string.decode("latin-1")):
+        query = request.query_string.decode("latin-1")
+        if wants_strong(query) or _is_strong(request.method, request.path, query):
             await desk.cluster.replicator.read_barrier()
 
     @app.after_request
@@ -178,6 +189,15 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
         # Also when the client has left, or it took too long.
         if "request_id" in g:
             figures.in_flight.dec()
+
+
+def _is_strong(method: str, path: str, query: str) -> bool:
+    """Whether a privileged read has to know all that was committed, unless it asks for less.
+
+    What a node says of itself has to be seen without a majority too.
+    """
+    reads = method in {"GET", "HEAD"} and path.startswith("/admin/")
+    return reads and not path.startswith(OF_ITSELF) and CONSISTENCY not in query
 
 
 def _failures(app: QuartTrio, desk: Desk) -> None:

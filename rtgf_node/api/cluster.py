@@ -54,7 +54,7 @@ def routes(desk: Desk) -> PrivilegedViews:
         approval_id = await desk.approvals.ask(
             AskForApproval(
                 acts=("membership",),
-                subject=asked.name,
+                subject=" ".join(filter(None, (asked.act, asked.name, asked.address))),
                 digest=digests.sha256(body),
                 request=body,
                 actor=asked.actor,

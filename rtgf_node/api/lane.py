@@ -30,6 +30,7 @@ from rtgf_node.api.exchange import (
 from rtgf_node.api.framing import HEAD_END, Head
 from rtgf_node.api.head_memory import HeadMemory
 from rtgf_node.api.one_request import OneRequest, OneTlsRequest, without_headers
+from rtgf_node.api.parameters import wants_strong
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
@@ -165,7 +166,7 @@ class Lane:
                 return self._later(partial(self._refuse, error))
             length = head.length or 0
             is_plain = head.is_plain and length <= self._config.max_body_bytes
-            if is_plain and "consistency=" in head.query:
+            if is_plain and head.query and wants_strong(head.query):
                 # It may have to wait for a majority of the cluster.
                 is_plain = False
             handler = self._hot.find(head.method, head.path) if is_plain else None

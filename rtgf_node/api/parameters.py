@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from quart import request
 
@@ -21,7 +21,7 @@ CONSISTENCY: Final = "consistency"
 
 def wants_strong(query: str) -> bool:
     """Say whether a query, as it was sent, asks for that. What is no such word, a view refuses."""
-    return f"{CONSISTENCY}=strong" in query.split("&")
+    return f"{CONSISTENCY}=strong" in map(unquote_plus, query.split("&"))
 
 
 class Query:

@@ -114,7 +114,7 @@ def promote(
 ) -> int:
     """Let a learner decide with the others. Do it when `rtgf cluster status` says it has all.
 
-    Where it runs: anywhere that reaches a member, over HTTPS as operator.
+    Where it runs: anywhere that reaches the member that leads, over HTTPS as operator.
 
     Examples:
       rtgf cluster promote node-b
@@ -160,7 +160,7 @@ def transfer(
 ) -> int:
     """Hand leadership over, for instance before the leader's machine is stopped.
 
-    Where it runs: anywhere that reaches a member, over HTTPS as operator.
+    Where it runs: anywhere that reaches the member that leads, over HTTPS as operator.
 
     Examples:
       rtgf cluster transfer
@@ -183,7 +183,7 @@ def status(
     """Say who is in the cluster, who leads, and how far each one is.
 
     Where it runs: anywhere that reaches a member, over HTTPS as operator, approver or auditor. What
-    the others hold, only the leader knows.
+    the others hold, only the leader knows. Changes that wait for a second person stand below.
 
     Examples:
       rtgf cluster status
@@ -191,8 +191,12 @@ def status(
     """
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
-        answer = node.cluster()
-    output.result(answer, text(answer), as_json=as_json)
+        answer, waiting = node.cluster(), node.approvals().waiting_for("membership")
+    asked = [
+        f"waits for a second person: {one.subject}; rtgf approvals approve {one.approval_id}"
+        for one in waiting
+    ]
+    output.result(answer, "\n".join([text(answer), *asked]), as_json=as_json)
     return 0
 
 

@@ -16,6 +16,7 @@ from rtgf_node.cli.member_folder import Member
 from rtgf_node.cli.output import AsJson
 from rtgf_node.config import locate
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.head_guard import HeadGuard
 from rtgf_node.replication.raftcore import core
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
@@ -42,7 +43,8 @@ def init(
     """Make a node that stands alone the first member of a cluster; its log and tokens stay.
 
     Where it runs: on the node's own folder, while the node is stopped. It makes the member's
-    certificate with the folder's CA, unless there is one, and a [cluster] table in the settings.
+    certificate with the folder's CA, unless there is one, and a [cluster] table in the settings;
+    where those name a certificate elsewhere, both are yours.
 
     Examples:
       rtgf cluster init node-a 10.0.0.1:7443
@@ -52,8 +54,8 @@ def init(
     file = locate(config)
     told = connection.settings(file)
     with open_store(told.node.data_dir) as store:
-        if not told.cluster.certificate_file.exists():
-            folder = file.resolve().parent
+        folder = file.resolve().parent
+        if told.cluster.certificate_file.is_relative_to(folder / "pki"):
             ca = pki.read(folder / "pki/ca.pem", folder / "pki/ca.key")
             member_folder.seat(folder, name, bind or address, ca=ca, at=SystemClock().now())
         cluster_seat.found(store, name=name, address=address)
@@ -147,7 +149,8 @@ def leave(
     """
     told = connection.settings(config)
     with open_store(told.node.data_dir) as store:
-        size = cluster_seat.leave(store, alone=others_are_gone)
+        guard = HeadGuard(told.log.guard_file)
+        size = cluster_seat.leave(store, guard, alone=others_are_gone)
     words = f"this node stands alone, with its log of {size} entries. Now: rtgf serve"
     output.result({"tree_size": size}, words, as_json=as_json)
     return 0

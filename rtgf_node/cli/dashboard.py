@@ -67,7 +67,7 @@ def dashboard(
     from tui.watch import Target
 
     def target(settings: Config, url: str | None) -> Target:
-        # A machine of an operator alone has no certificate of an approver, whatever its settings say.
+        # An operator's machine may have no certificate of an approver, whatever its settings say.
         held, approver = settings.client.approver_certificate_file, None
         if operate and cert is None and held is not None and held.exists():
             approver = connection.async_node(

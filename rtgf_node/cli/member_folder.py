@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,19 +51,20 @@ class Member(NamedTuple):
 
 
 def seat(folder: Path, name: str, bind: str, *, ca: pki.Credential, at: int) -> None:
-    """Add to a node's folder what a member needs: its certificate, and its settings.
+    """Add to a node's folder what a member needs: its settings, and its certificate if it has none.
 
     Raises:
-      RtgfError: RTGF_EXISTS if the certificate is there already.
+      RtgfError: RTGF_CONFIG_INVALID if its [cluster] has no line with `bind`; nothing is changed.
     """
-    uri = pki.identity_uri(NODE_ROLE, name)
-    made = pki.issue(ca, name, san_uris=[uri], now=at, client=True, server=True)
-    pki.write(made, folder / "pki/peer.pem", folder / "pki/peer.key")
     settings = folder / "rtgf.toml"
     text = settings.read_text()
-    if "\n[cluster]" not in text:
+    if "cluster" not in tomllib.loads(text):
         text += CLUSTER.format(bind=toml_values.quoted(bind))
     text = toml_values.exchanged(text, {("cluster", "bind"): bind})
+    if not (folder / "pki/peer.pem").exists():
+        uri = pki.identity_uri(NODE_ROLE, name)
+        made = pki.issue(ca, name, san_uris=[uri], now=at, client=True, server=True)
+        pki.write(made, folder / "pki/peer.pem", folder / "pki/peer.key")
     write_whole(settings, text.encode())
 
 
@@ -89,7 +91,7 @@ def make(folder: Path, source: Path, held: Config, wish: Member, *, at: int) -> 
         _make_certificate(draft, origin, ca, wish, at=at)
         seat(draft, wish.name, wish.peer_bind, ca=ca, at=at)
         create_store(draft / "data").close()
-        config.load(draft / "rtgf.toml", environ={})
+        _check_own(draft, config.load(draft / "rtgf.toml", environ={}))
         draft.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -102,6 +104,17 @@ def make(folder: Path, source: Path, held: Config, wish: Member, *, at: int) -> 
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_own(draft: Path, made: Config) -> None:
+    """Refuse settings by which two nodes would use one store, one guard or one socket."""
+    for path in (made.node.data_dir, made.log.guard_file, made.http.admin_socket):
+        if path is not None and not path.is_relative_to(draft.resolve()):
+            raise RtgfError(
+                Code.RTGF_CONFIG_INVALID,
+                f"the settings name {path}, which would be the new node's too; name it relative to "
+                "the settings",
+            )
 
 
 def _copy(draft: Path, origin: Path, source: Path, held: Config, wish: Member) -> None:

@@ -28,7 +28,13 @@ from rtgf_node.ops.decision_writer import Batch, DecisionWriter
 from rtgf_node.replication.commands import AppendEvents, RecordDecisionRoot
 from rtgf_node.settings import DecisionsConfig
 from rtgf_node.store import Store
-from rtgf_node.store.decision_store import DATABASE, DecisionReader, DecisionStore, set_aside
+from rtgf_node.store.decision_store import (
+    DATABASE,
+    DecisionReader,
+    DecisionStore,
+    chain_in,
+    set_aside,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +81,7 @@ class DecisionLog:
         self._roots = store.decision_roots
         self._config = config
         self._log = log
-        self._chain = chain
+        self._chain = chain_in(self._path) or chain
         self._actor = actor
         self._clock = clock
         self._figures = figures
@@ -247,6 +253,7 @@ class DecisionLog:
         except (RtgfError, OSError) as error:
             self.broken = error.detail if isinstance(error, RtgfError) else str(error)
             return
+        await trio.to_thread.run_sync(store.call, self._chain)
         self._open_count = store.open_count
         self._writer = DecisionWriter(store, self._finished)
 

@@ -37,6 +37,11 @@ class DecisionRootStore:
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
 
+    def chains(self) -> list[str]:
+        """Return the names of all chains that have roots."""
+        rows = self._conn.execute("SELECT DISTINCT chain FROM decision_roots ORDER BY chain")
+        return [row[0] for row in rows]
+
     def newest(self, chain: str) -> DecisionRootRow | None:
         """Return the last root of a chain, None before the first."""
         return self._one("chain = ? ORDER BY leaf_index DESC LIMIT 1", chain)

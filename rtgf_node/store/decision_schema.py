@@ -29,7 +29,13 @@ def m0001_entries(db: Database) -> None:
         db.execute(statement)
 
 
-KNOWN = ("m0001_entries",)
+@migrations()
+def m0002_chain(db: Database) -> None:
+    """What the chain is called in the log, whatever the node is when it goes on with it."""
+    db.execute("CREATE TABLE chain (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT) STRICT")
+
+
+KNOWN = ("m0001_entries", "m0002_chain")
 
 
 def migrate(conn: sqlite3.Connection) -> None:

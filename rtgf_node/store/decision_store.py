@@ -73,6 +73,10 @@ class DecisionStore:
         """How many entries no root covers yet."""
         return self._chain.open_count
 
+    def call(self, chain: str) -> None:
+        """Note what the chain is called in the log; the first name stays."""
+        self._conn.execute("INSERT OR IGNORE INTO chain (id, name) VALUES (1, ?)", (chain,))
+
     def append(self, drafts: Sequence[Draft]) -> list[Chained]:
         """Give decisions their places and keep them; when it returns they are durable.
 
@@ -214,6 +218,19 @@ class _Stored(NamedTuple):
     seq: int
     body: bytes
     hash: bytes
+
+
+def chain_in(path: Path) -> str | None:
+    """Return what the chain of a database is called in the log; None if it does not say."""
+    if not path.is_file():
+        return None
+    try:
+        with closing(connect_reader(path)) as conn:
+            row = conn.execute("SELECT name FROM chain").fetchone()
+    except sqlite3.DatabaseError:
+        # Of before there were clusters, or damaged: opening it says which.
+        return None
+    return row[0] if row is not None else None
 
 
 def set_aside(path: Path, *, at: int) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import trio
 
@@ -66,15 +66,20 @@ class Ours(NamedTuple):
 
 
 @asynccontextmanager
-async def our_log(folder: Path, *, contradiction: str | None = None) -> AsyncIterator[Ours]:
-    """Open the log in `folder`, or make one, and run its actor."""
+async def our_log(
+    folder: Path,
+    *,
+    contradiction: str | None = None,
+    member: Callable[[SoloReplicator], Any] = lambda replicator: replicator,
+) -> AsyncIterator[Ours]:
+    """Open the log in `folder`, or make one, and run its actor, which proposes to `member`."""
     held = (folder / "data" / DATABASE).exists()
     with (open_store if held else create_store)(folder / "data") as store:
         async with SoloReplicator(StateMachine(store)) as replicator:
             mailbox, metrics = Mailbox("log", capacity=64), Metrics()
             actor = LogActor(
                 mailbox,
-                replicator=replicator,
+                replicator=member(replicator),
                 reader=store.log,
                 signer=SIGNER,
                 guard=HeadGuard(folder / "guard" / "head.json"),

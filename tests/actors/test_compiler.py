@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 import trio
 
 from rtgf_node import telemetry
-from rtgf_node.actors import compiler
+from rtgf_node.actors import build_record, compiler
 from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.issuing import Issuing
@@ -19,6 +20,7 @@ from rtgf_node.actors.supervisor import Child, Supervisor
 from rtgf_node.core import build
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.objects import ObjectStore
+from rtgf_node.store.registry_store import BuildRow
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.wire import BuildAnswer
 from tests import worlds
@@ -46,11 +48,14 @@ class Planned:
         )
 
 
-class Empty:
-    """A register without builds."""
+class Register:
+    """A register with these builds that began and did not end."""
+
+    def __init__(self, *running: Any) -> None:
+        self._running = running
 
     def running_builds(self) -> list[Any]:
-        return []
+        return [*self._running]
 
 
 async def answered(box: Mailbox, answer: Any) -> None:
@@ -62,12 +67,13 @@ async def answered(box: Mailbox, answer: Any) -> None:
             envelope.reply(None)
 
 
-async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.checkpoint) -> Any:
-    """Run a build whose workers are replaced by `work` until it is no longer running."""
-    monkeypatch.setattr(compiler, "build_twice", work)
+def mailboxes() -> dict[str, Mailbox]:
     names = ("compiler", "registry", "verifier", "approvals")
-    boxes = {name: Mailbox(name, capacity=8) for name in names}
-    actor = CompilerActor(
+    return {name: Mailbox(name, capacity=8) for name in names}
+
+
+def actor_of(boxes: dict[str, Mailbox], tmp_path, register: Register) -> CompilerActor:
+    return CompilerActor(
         boxes["compiler"],
         registry=boxes["registry"],
         issuing=Issuing(
@@ -80,7 +86,8 @@ async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.c
             metrics=telemetry.Metrics(version="test"),
         ),
         planner=Planned(),  # type: ignore[arg-type]
-        builds=Empty(),  # type: ignore[arg-type]
+        builds=register,  # type: ignore[arg-type]
+        alone=True,
         objects=ObjectStore(tmp_path),
         build_in=tmp_path / "building",
         keep_divergent_in=tmp_path,
@@ -90,7 +97,13 @@ async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.c
         clock=SystemClock(),
         metrics=telemetry.Metrics(version="test"),
     )
-    supervisor = Supervisor([Child("compiler", actor.run)])
+
+
+async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.checkpoint) -> Any:
+    """Run a build whose workers are replaced by `work` until it is no longer running."""
+    monkeypatch.setattr(compiler, "build_twice", work)
+    boxes = mailboxes()
+    supervisor = Supervisor([Child("compiler", actor_of(boxes, tmp_path, Register()).run)])
     async with trio.open_nursery() as nursery:
         nursery.start_soon(answered, boxes["registry"], publish)
         nursery.start_soon(answered, boxes["verifier"], publish)
@@ -120,6 +133,27 @@ async def test_a_build_that_crashes_has_failed(autojump_clock, monkeypatch, tmp_
     answer = await built(monkeypatch, tmp_path, full_disk)
     assert (answer.state, answer.code) == ("failed", "RTGF_ACTOR_CRASHED")
     assert answer.issued == []
+
+
+async def test_a_start_without_a_majority_does_not_end_the_node(autojump_clock, tmp_path):
+    """A member that was killed in a build and finds nobody who leads; RTGF-CT-84."""
+    boxes = mailboxes()
+    summary = msgspec.json.encode(build_record.Summary(ALL)).decode()
+    register = Register(BuildRow("build-1", "running", None, 0, summary))
+    supervisor = Supervisor([Child("compiler", actor_of(boxes, tmp_path, register).run)])
+
+    async def nobody_leads() -> None:
+        async for envelope in boxes["registry"]:
+            envelope.fail(RtgfError(Code.RTGF_UNAVAILABLE, "nobody leads"))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(nobody_leads)
+        await nursery.start(supervisor.run)
+        await trio.sleep(60)
+        [life] = supervisor.statistics()
+        answer: BuildAnswer = await boxes["compiler"].ask(BuildStatus("build-1"))
+        nursery.cancel_scope.cancel()
+    assert (answer.state, answer.code, life.restarts_total) == ("failed", "RTGF_UNAVAILABLE", 0)
 
 
 async def test_a_build_that_takes_too_long_has_failed(autojump_clock, monkeypatch, tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -18,7 +20,14 @@ from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.core.tree_head import from_document, verify
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.head_guard import HeadGuard
-from rtgf_node.replication.commands import AppendEvents, NoteBuild
+from rtgf_node.replication.commands import (
+    AppendEvents,
+    Applied,
+    NoteBuild,
+    Proposal,
+    SignedHead,
+)
+from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.store.node_store import DATABASE
 from tests.actors.logs import AT, KEY, SIGNER, our_log, until
 from tests.replication import samples
@@ -166,3 +175,29 @@ async def test_nothing_is_proved_from_altered_entries_and_the_log_goes_on(tmp_pa
         assert refused.value.code is Code.RTGF_TXP_STORE_DAMAGED
         command = samples.append("b", "c")
         check(await log.mailbox.ask(CommitProved(command)), command.events)
+
+
+class Overtaken:
+    """A member that lost the lead while its head was on its way, as often as it is told to."""
+
+    alone = False
+
+    def __init__(self, replicator: SoloReplicator) -> None:
+        self._replicator = replicator
+        self.overtaken = 1
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._replicator, name)
+
+    async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
+        if self.overtaken and isinstance(proposals[0].command, SignedHead):
+            self.overtaken -= 1
+            error = RtgfError(Code.RTGF_CONFLICT, "it does not follow the head of a larger tree")
+            return [Applied(1, proposals[0].command, error)]
+        return await self._replicator.propose(proposals)
+
+
+async def test_a_head_that_another_leaders_head_overtook_is_no_reason_to_stop(tmp_path):
+    async with our_log(tmp_path, member=Overtaken) as log:
+        answer = await log.mailbox.ask(CommitProved(samples.append("a")))
+        assert answer.bundles[0].treeSize == log.store.log.latest_head().tree_size == 1

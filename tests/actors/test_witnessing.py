@@ -52,7 +52,9 @@ def keys(ours: Ours, size: int | None = None) -> set[str]:
     return {row.key for row in ours.store.witness.cosignatures(size)}
 
 
-async def test_each_new_head_is_cosigned_and_only_the_newest_is_asked_for(tmp_path):
+async def test_each_new_head_is_cosigned_and_only_the_newest_is_asked_for(tmp_path, monkeypatch):
+    # Far longer than an append takes, so that most heads are old when it is over.
+    monkeypatch.setattr(witnessing, "EVERY_SECONDS", 1.0)
     async with Simulator() as world, our_log(tmp_path) as ours, trio.open_nursery() as nursery:
         witness = HonestWitness()
         answers([witness], world)

@@ -149,6 +149,13 @@ async def test_hot_and_other_requests_share_a_connection() -> None:
             assert "said" in json.loads(body)
 
 
+@pytest.mark.parametrize("query", ["consistency=strong", "consistenc%79=s%74rong"])
+async def test_what_waits_for_a_majority_is_not_answered_in_the_lane(query: str) -> None:
+    async with talking() as stream:
+        await stream.send_all(get(f"/echo?{query}"))
+        assert (await Answers(stream).one())[1]["x-lane"] == "behind"
+
+
 async def test_requests_sent_ahead_are_answered_in_order() -> None:
     paths = ["/echo", "/other", "/later", "/other", "/echo", "/echo"] * (MAX_AT_ONCE // 2)
     async with talking() as stream:

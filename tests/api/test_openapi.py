@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 
 import jsonschema_rs
 import pytest
@@ -27,6 +27,7 @@ operations = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def app() -> Any:
     desk = MagicMock()
+    desk.cluster.replicator.read_barrier = AsyncMock()
     desk.decisions.keep.return_value = None
     desk.config.http.send_timeout_seconds = desk.config.http.request_timeout_seconds = 1.0
     desk.config.http.max_body_bytes = desk.config.http.max_admin_body_bytes = 1 << 20

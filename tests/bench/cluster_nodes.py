@@ -226,8 +226,7 @@ def _across_failover(cluster: TestCluster) -> Iterator[float]:
         operator = stack.enter_context(Asker(cluster.nodes[cluster.running[0]], "operator"))
         _reinstated(operator, askers)
     killed = cluster.leader()
-    cluster.start(leader)
-    cluster.settled()
+    _back(cluster, leader)
     cluster.kill(killed)
     with ExitStack() as stack:
         operator = stack.enter_context(Asker(cluster.nodes[cluster.running[0]], "operator"))
@@ -235,8 +234,14 @@ def _across_failover(cluster: TestCluster) -> Iterator[float]:
         answered = time.monotonic()
         yield _until_refused(_partners(cluster, stack), answered)
         eventually(lambda: _changed(operator, "reinstate"), "nobody reinstates")
-    cluster.start(killed)
-    cluster.settled()
+    _back(cluster, killed)
+
+
+def _back(cluster: TestCluster, name: str) -> None:
+    """Start a node, and wait until it has all that was committed when it did."""
+    cluster.start(name)
+    node = cluster.nodes[name]
+    eventually(lambda: node.ask("GET", "/readyz").status == 200, f"{name} is not ready")
 
 
 def _partners(cluster: TestCluster, stack: ExitStack) -> list[Asker]:
@@ -250,7 +255,7 @@ def _partners(cluster: TestCluster, stack: ExitStack) -> list[Asker]:
 def _reinstated(operator: Asker, askers: Sequence[Asker]) -> None:
     if not askers[0].is_valid():
         _changed(operator, "reinstate")
-    eventually(lambda: all(asker.is_valid() for asker in askers), "not valid")
+    eventually(lambda: all(asker.is_valid() for asker in askers), "not valid everywhere")
 
 
 def _changed(operator: Asker, act: str) -> bool:

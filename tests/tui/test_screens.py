@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.tui.driving import Driver, drive
 from tests.tui.fake import FakeNode, cluster, lost
+from tests.tui.fake_overview import degraded
 from tui.app import Dashboard
 from tui.screens import SCREENS
 
@@ -201,6 +203,24 @@ def test_several_nodes_are_gone_through_and_all_are_on_the_cluster_screen():
     drive(story, FakeNode(), other)
 
 
+def test_what_is_known_of_one_node_is_never_shown_as_anothers():
+    other = FakeNode()
+    other.url, other.down = "https://b.example:8443", lost()
+    own = [one for one in SCREENS if one.NAME not in {"overview", "verify", "actors", "safety"}]
+
+    async def story(driver: Driver) -> None:
+        await driver.pilot.press(*(screen.KEY for screen in own))
+        await driver.press("n")
+        for screen in own:
+            await driver.press(screen.KEY)
+            here = driver.text()
+            assert "unreachable" in here
+            for said in HAS[screen.NAME]:
+                assert said not in here or said == "fma.example", here
+
+    drive(story, FakeNode(), other)
+
+
 def test_another_node_that_is_not_well_needs_somebody_too():
     other = FakeNode()
     other.url = "https://b.example:8443"
@@ -226,6 +246,46 @@ def test_a_cluster_shows_who_leads_and_who_is_gone():
         assert "led by node-a  term 7" in text
         assert "✗ unreachable" in text
         assert "2 399" in text
+
+    drive(story, node)
+
+
+def test_a_cluster_shows_the_change_of_members_that_waits_and_goes_to_it():
+    node = FakeNode()
+    node.cluster = cluster()
+    change = msgspec.structs.replace(
+        node.approvals[0], acts=["membership"], subject="add node-d 10.0.0.4:7443"
+    )
+    node.shown = degraded()
+
+    async def story(driver: Driver) -> None:
+        await driver.press("c")
+        assert "node-d" not in driver.text()
+        node.approvals.append(change)
+        await driver.look()
+        assert "waits    ! add node-d 10.0.0.4:7443" in driver.text()
+        await driver.press("g")
+        assert driver.app.pane.NAME == "approvals"
+
+    drive(story, node)
+
+
+def test_a_follower_that_hears_its_leader_says_so():
+    node = FakeNode()
+    held = cluster()
+    unknown = [msgspec.structs.replace(one, active=None, match=None) for one in held.members]
+    node.cluster = msgspec.structs.replace(held, name="node-b", role="follower", members=unknown)
+
+    def state(driver: Driver, name: str) -> str:
+        return next(line for line in driver.text().splitlines() if line.startswith(name))
+
+    async def story(driver: Driver) -> None:
+        await driver.press("c")
+        assert "✓ active" in state(driver, "node-a")
+        assert "not known here" in state(driver, "node-c")
+        node.cluster = msgspec.structs.replace(node.cluster, staleness_seconds=60.0)
+        await driver.look()
+        assert "not known here" in state(driver, "node-a")
 
     drive(story, node)
 

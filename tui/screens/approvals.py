@@ -67,7 +67,7 @@ class Approvals(Pane):
 
     async def _load(self, now: int) -> None:
         try:
-            answer = await self.window.inform(operator_questions.approvals())
+            answer = await self.inform(operator_questions.approvals())
             if answer is not None and self.filtered is not None:
                 ordered = sorted(answer.approvals, key=lambda one: one.state != "waiting")
                 self.filtered.show([_row(one, now) for one in ordered])

@@ -68,12 +68,12 @@ class Builds(Pane):
 
     async def _load(self, watch: Watch) -> None:
         try:
-            builds = await self.window.inform(operator_questions.builds())
+            builds = await self.inform(operator_questions.builds())
             if builds is None or self.filtered is None:
                 return
             self.filtered.show([_row(one) for one in builds])
             if builds:
-                newest = await self.window.inform(operator_questions.build(builds[0].build_id))
+                newest = await self.inform(operator_questions.build(builds[0].build_id))
                 if newest is not None:
                     self.query_one("#b-newest", Box).say(*_brief(newest))
             else:
@@ -88,7 +88,7 @@ class Builds(Pane):
         self.run_worker(self._read(row.key, window), group="build", exclusive=True)
 
     async def _read(self, build_id: str, window: Detail) -> None:
-        build = await self.window.inform(operator_questions.build(build_id))
+        build = await self.inform(operator_questions.build(build_id))
         if build is not None:
             window.add(_whole(build))
 

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from rtgf_node.client import Question, operator_questions
+from rtgf_node.wire_approvals import ApprovalAnswer
 from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember, LeadershipRequest
 from tui import words
 from tui.screens.pane import Hint, Pane
@@ -33,7 +34,10 @@ class Cluster(Pane):
     SHORT = "Clu"
     KEY = "c"
     TWIN = "rtgf cluster status"
-    HINTS: ClassVar[tuple[Hint, ...]] = (Hint("act.lead", "hand leadership over", acting=True),)
+    HINTS: ClassVar[tuple[Hint, ...]] = (
+        Hint("row.related", "go to what waits"),
+        Hint("act.lead", "hand leadership over", acting=True),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("T", "lead", "Hand leadership over to it", id="act.lead")
     ]
@@ -64,11 +68,11 @@ class Cluster(Pane):
             self.query_one("#c-own", Box).say(line(("not known: it does not answer", DIM)))
         if watch.seen is not None and watch.lost_at is None and not self._loading:
             self._loading = True
-            self.run_worker(self._load(), group="cluster", exclusive=True)
+            self.run_worker(self._load(watch.seen.waiting > 0), group="cluster", exclusive=True)
 
-    async def _load(self) -> None:
+    async def _load(self, waits: bool) -> None:
         try:
-            answer = await self.window.inform(operator_questions.cluster(), absent=True)
+            answer = await self.inform(operator_questions.cluster(), absent=True)
             if self.filtered is None:
                 return
             if answer is None:
@@ -76,7 +80,11 @@ class Cluster(Pane):
                 own.say(line(("this node says nothing of a cluster", DIM)))
                 return
             self._answer = answer
-            self.query_one("#c-own", Box).say(*_own(answer))
+            asked = await self.inform(operator_questions.approvals()) if waits else None
+            changes = asked.waiting_for("membership") if asked is not None else []
+            own, lines = self.query_one("#c-own", Box), [*_own(answer), *map(_waiting, changes)]
+            own.styles.height = 2 + max(3, len(lines))
+            own.say(*lines)
             self.filtered.show([_row(one, answer) for one in answer.members])
         finally:
             self._loading = False
@@ -92,6 +100,10 @@ class Cluster(Pane):
             ("raft id", str(one.raft_id)),
             ("holds", "-" if one.match is None else words.number(one.match)),
         )
+
+    def action_related(self) -> None:
+        """Go to the changes that wait for a second person."""
+        self.window.go("approvals")
 
     def action_lead(self) -> None:
         """Hand leadership over to the member under the cursor."""
@@ -120,7 +132,6 @@ def _own(answer: ClusterAnswer) -> list[Spans]:
             line(told("stands alone", OK), "  one node, its own leader; nobody takes over for it"),
             line(("log      ", DIM), f"{words.number(answer.tree_size)} entries"),
         ]
-    fresh = answer.staleness_seconds < STALE_SECONDS
     leader = answer.leader or "nobody"
     return [
         line(
@@ -133,11 +144,22 @@ def _own(answer: ClusterAnswer) -> list[Spans]:
         else line((answer.name, "strong"), f" of {answer.cluster}: ", told("no leader", BAD)),
         line(
             ("fresh    ", DIM),
-            told(f"{answer.staleness_seconds:.1f} s behind", OK if fresh else WARN),
+            told(f"{answer.staleness_seconds:.1f} s behind", OK if _is_fresh(answer) else WARN),
             f"  applied {words.number(answer.applied)} of {words.number(answer.commit)} committed",
         ),
         line(("log      ", DIM), f"{words.number(answer.tree_size)} entries"),
     ]
+
+
+def _is_fresh(answer: ClusterAnswer) -> bool:
+    """Return whether this node hears the leader, or as the leader most of the others."""
+    return answer.staleness_seconds < STALE_SECONDS
+
+
+def _waiting(one: ApprovalAnswer) -> Spans:
+    return line(
+        ("waits    ", DIM), told(one.subject, WARN), (f"  asked by {one.asked_by}  → a", DIM)
+    )
 
 
 def _row(one: ClusterMember, answer: ClusterAnswer) -> Row:
@@ -146,7 +168,7 @@ def _row(one: ClusterMember, answer: ClusterAnswer) -> Row:
         state = told("removed", DIM)
     elif one.active is False:
         state = told("unreachable")
-    elif one.active or one.name == answer.name:
+    elif one.active or one.name == answer.name or (leads and _is_fresh(answer)):
         state = told("active", OK)
     else:
         state = told("not known here", DIM)

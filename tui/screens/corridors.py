@@ -46,8 +46,8 @@ class Corridors(Pane):
             self.run_worker(self._load(), group="corridors", exclusive=True)
 
     async def _load(self) -> None:
-        answer = await self.window.inform(operator_questions.corridors())
-        if answer is None and self.window.current.lost_at is not None:
+        answer = await self.inform(operator_questions.corridors())
+        if answer is None and self.node.lost_at is not None:
             self._of = None  # again when it is back
         if answer is not None:
             places, cells = _cells(answer)

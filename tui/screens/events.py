@@ -71,7 +71,7 @@ class Events(Pane):
             now, then = seen.cursors, self._come_to or _first(seen.cursors)
             found: list[Row] = []
             if now.log > then.log:
-                page = await self.window.inform(
+                page = await self.inform(
                     questions.log_page(then.log, limit=min(FIRST, now.log - then.log))
                 )
                 if page is None:
@@ -84,7 +84,7 @@ class Events(Pane):
                     ("denials", then.denials, now.denials),
                 ):
                     if new > old:
-                        trail = await self.window.inform(
+                        trail = await self.inform(
                             operator_questions.audit_trail(kind=kind, since=old + 1, limit=FIRST)
                         )
                         if trail is None:

@@ -113,7 +113,7 @@ class Log(Pane):
 
     async def _load(self, pages: Pages, start: int, count: int) -> None:
         try:
-            page = await self.window.inform(questions.log_page(start, limit=count))
+            page = await self.inform(questions.log_page(start, limit=count))
             if page is None or not page.entries:
                 pages.give_up()
                 return
@@ -134,9 +134,9 @@ class Log(Pane):
         self.run_worker(self._prove(row, window), group="proof", exclusive=True)
 
     async def _prove(self, row: Row, window: Detail) -> None:
-        bundle = await self.window.inform(questions.proof(row.data["event_id"]))
+        bundle = await self.inform(questions.proof(row.data["event_id"]))
         if bundle is not None:
-            window.add(_proof(row.data, bundle, self.window.current.url))
+            window.add(_proof(row.data, bundle, self.node.url))
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return an entry in full."""

@@ -110,12 +110,12 @@ class Overview(Pane):
 
     def action_open(self) -> None:
         """Show what needs a human in full, and why checks do not pass."""
-        found = of_all(self.window.current, self.window.watches)
+        found = of_all(self.node, self.window.watches)
         lines: list[Spans] = [
             ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
             for one in found
         ] or [line(told("nothing needs you", OK))]
-        seen = self.window.current.seen
+        seen = self.node.seen
         if seen is not None:
             lines += heading("checks")
             lines += [
@@ -126,7 +126,7 @@ class Overview(Pane):
 
     def action_related(self) -> None:
         """Go to where the worst need is."""
-        found = of_all(self.window.current, self.window.watches)
+        found = of_all(self.node, self.window.watches)
         if found:
             self.window.go(found[0].screen)
 

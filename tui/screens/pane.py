@@ -44,8 +44,10 @@ class Window(Protocol):
     def now(self) -> int:
         """Return the time by this computer's clock."""
 
-    def inform(self, question: Question[T], *, absent: bool = False) -> Awaitable[T | None]:
-        """Ask the node; where that fails, say so and return None. `absent`: it may not be there."""
+    def inform(
+        self, watch: Watch, question: Question[T], *, absent: bool = False
+    ) -> Awaitable[T | None]:
+        """Ask a node; where that fails, say so and return None. `absent`: it may not be there."""
 
     def perform(self, act: Act, question_of: AskOf, *, as_approver: bool = False) -> None:
         """Have an act confirmed and done, if this dashboard may act at all."""
@@ -65,9 +67,10 @@ class AskOf(Protocol):
 
 
 class Pane(Vertical):
-    """One screen.
+    """One screen of one node: what it shows of a node is never shown as another's.
 
     Attributes:
+      node: whose screen it is; set before it is mounted.
       NAME: of the screen, for commands and links.
       TITLE, SHORT: in the row of tabs, where there is room and where there is not.
       KEY: that goes to it.
@@ -75,6 +78,7 @@ class Pane(Vertical):
       HINTS: keys that are its own.
     """
 
+    node: Watch
     NAME: ClassVar[str]
     TITLE: ClassVar[str]
     SHORT: ClassVar[str]
@@ -93,6 +97,10 @@ class Pane(Vertical):
     def window(self) -> Window:
         """The program around this pane."""
         return cast("Window", self.app)
+
+    def inform(self, question: Question[T], *, absent: bool = False) -> Awaitable[T | None]:
+        """Ask the node whose screen this is; see `Window.inform`."""
+        return self.window.inform(self.node, question, absent=absent)
 
     def watched(self, watch: Watch) -> None:
         """Show what is known of the node now; called when it changes and when the pane comes up."""

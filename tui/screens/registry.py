@@ -124,7 +124,7 @@ class Registry(Pane):
         found: list[CatalogEntry] = [] if again else list(self._tokens)
         start = len(found)
         while True:
-            page: Catalog | None = await self.window.inform(
+            page: Catalog | None = await self.inform(
                 questions.catalog(cursor=cursor, limit=PAGE, **self._asked)
             )
             if page is None:
@@ -138,11 +138,11 @@ class Registry(Pane):
         self._show()
 
     def _again_when_back(self) -> None:
-        if self.window.current.lost_at is not None:
+        if self.node.lost_at is not None:
             self._of = None
 
     def _show(self) -> None:
-        filtered, seen = self.filtered, self.window.current.seen
+        filtered, seen = self.filtered, self.node.seen
         if filtered is None or seen is None:
             return
         now = times.parse(seen.at)
@@ -170,7 +170,7 @@ class Registry(Pane):
         self.run_worker(self._read(row, window), group="token", exclusive=True)
 
     async def _read(self, row: Row, window: Detail) -> None:
-        body = await self.window.inform(questions.token(row.data.uri))
+        body = await self.inform(questions.token(row.data.uri))
         if body is None:
             return
         text = msgspec.json.format(body, indent=2).decode()

@@ -105,11 +105,9 @@ class Revocation(Pane):
         self.run_worker(self._fetch(before), group="revocations", exclusive=True)
 
     async def _fetch(self, before: int | None) -> None:
-        page = await self.window.inform(
-            operator_questions.newest_revocations(before=before, limit=PAGE)
-        )
+        page = await self.inform(operator_questions.newest_revocations(before=before, limit=PAGE))
         self._loading = False
-        if page is None and self.window.current.lost_at is not None:
+        if page is None and self.node.lost_at is not None:
             self._of = None  # again when it is back
         if page is None or self.filtered is None:
             return
@@ -117,8 +115,8 @@ class Revocation(Pane):
         self._next = page.next
         note = "" if page.next is None else "more below"
         self.filtered.show([_row(one) for one in self._entries], note=note)
-        if self.window.current.seen is not None:
-            self._epoch(self.window.current.seen)
+        if self.node.seen is not None:
+            self._epoch(self.node.seen)
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return a change in full."""

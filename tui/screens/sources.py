@@ -63,7 +63,7 @@ class Sources(Pane):
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return a source in full."""
         one: SourceFigures = row.data
-        seen = self.window.current.seen
+        seen = self.node.seen
         lines = fields(
             ("name", one.name),
             ("kind", one.kind),

@@ -110,14 +110,14 @@ class Verify(Pane):
         self.run_worker(self._ask(request), group="verify", exclusive=True)
 
     async def _ask(self, request: VerifyRequest) -> None:
-        answer = await self.window.inform(questions.verify(request))
+        answer = await self.inform(questions.verify(request))
         if answer is None:
             self._say([line(("there is no answer", DIM))])
             return
         decided = None
         token = request.tokens.imt or request.tokens.rmt
         if request.context is not None and token is not None and answer.valid:
-            decided = await self.window.inform(
+            decided = await self.inform(
                 questions.evaluate(
                     EvaluateRequest(token, request.context, request.at), explain=True
                 )

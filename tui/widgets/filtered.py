@@ -51,6 +51,7 @@ class Filtered(Vertical):
         super().__init__(id=id)
         self.table = Table(*columns)
         self.noun = noun
+        self._one = noun.replace("ies", "y").removesuffix("s")
         self.note = ""
         self._rows: Sequence[Row] = ()
         self._input = Input(
@@ -108,7 +109,8 @@ class Filtered(Vertical):
     def _narrow(self) -> None:
         text = self.text
         total = len(self._rows)
-        counted = f"{total:,} {self.noun}".replace(",", " ")
+        noun = self.noun if total != 1 else self._one
+        counted = f"{total:,} {noun}".replace(",", " ")
         if not text:
             self.table.show(self._rows)
             said = counted
