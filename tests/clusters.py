@@ -12,9 +12,11 @@ from typing import Self, TypeVar
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.errors import RtgfError
 from rtgf_node.wire_cluster import ClusterAnswer
-from tests.nodes import TestNode
+from tests.nodes import RATES, TestNode
 
 T = TypeVar("T")
+SOON = f"{RATES}\n[decisions]\nroot_every_seconds = 1.0\n"
+"""Settings with which nobody waits long for a root of decisions."""
 PATIENCE_SECONDS = 60.0
 """After so long something is wrong; nothing waits for it in good times."""
 POLL_SECONDS = 0.05

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.clusters import TestCluster, cluster_of, eventually
+from tests.clusters import SOON, TestCluster, cluster_of, eventually
 from tests.nodes import TestNode
 
 IMT = "IMT:EU-SG:payments_aml:2026-10"
@@ -16,7 +16,7 @@ IMT = "IMT:EU-SG:payments_aml:2026-10"
 def cluster(template: TestNode, tmp_path_factory):
     """Three members; the first had published before it became one."""
     folder = tmp_path_factory.mktemp("cluster")
-    with cluster_of(template.copy(folder / "a"), folder, "b", "c") as made:
+    with cluster_of(template.copy(folder / "a", settings=SOON), folder, "b", "c") as made:
         yield made
 
 

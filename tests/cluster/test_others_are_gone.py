@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clusters import cluster_of, eventually
+from tests.clusters import SOON, cluster_of, eventually
 from tests.nodes import TestNode
 
 IMT = "IMT:EU-SG:payments_aml:2026-10"
@@ -16,7 +16,7 @@ def decisions(node: TestNode) -> dict[str, Any]:
 
 
 def test_a_member_that_never_led_goes_on_alone(template, tmp_path):
-    first = template.copy(tmp_path / "a")
+    first = template.copy(tmp_path / "a", settings=SOON)
     with cluster_of(first, tmp_path, "b") as cluster:
         assert cluster.leader() == "a"
         left = cluster.nodes["b"]
