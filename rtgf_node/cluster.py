@@ -142,6 +142,11 @@ class Membership:
         """Read the certificates anew."""
         self._transport.reload()
 
+    def expect(self, name: str | None) -> None:
+        """Refuse a change of a member that there is not."""
+        if name is not None:
+            self._member(name)
+
     async def add(self, name: str, address: str) -> JoinDocument:
         """Give a new node a seat, as a learner."""
         members = self.replicator.status().members

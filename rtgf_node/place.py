@@ -60,6 +60,13 @@ class Place(Protocol):
           RtgfError: RTGF_CONFIG_INVALID; then all stays as it was.
         """
 
+    def expect(self, name: str | None) -> None:
+        """Refuse a change that cannot be: of nobody's cluster, or of the member `name`.
+
+        Raises:
+          RtgfError: RTGF_CONFLICT if this node stands alone; RTGF_NOT_FOUND.
+        """
+
     async def add(self, name: str, address: str) -> JoinDocument:
         """Give a new node a seat, as a learner.
 
@@ -136,6 +143,10 @@ class Alone:
 
     def reload(self) -> None:
         """Do nothing."""
+
+    def expect(self, name: str | None) -> None:
+        """Refuse."""
+        raise self._alone()
 
     async def add(self, name: str, address: str) -> JoinDocument:
         """Refuse."""

@@ -44,6 +44,7 @@ class MembershipActor:
 
     async def _change(self, asked: ChangeMembership) -> MembershipAnswer:
         place, seat = self._place, None
+        place.expect(None if asked.act == "add" else asked.name)
         await self._note(asked, {"outcome": "begun"})
         try:
             match asked.act:

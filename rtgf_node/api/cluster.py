@@ -47,6 +47,7 @@ def routes(desk: Desk) -> PrivilegedViews:
         return await change(ChangeMembership("remove", name, "", actor))
 
     async def change(asked: ChangeMembership) -> Answered:
+        desk.cluster.expect(None if asked.act == "add" else asked.name)
         if "membership" not in desk.config.approvals.required:
             answer: MembershipAnswer = await desk.membership.ask(asked)
             return document(answer)

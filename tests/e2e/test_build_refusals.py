@@ -201,7 +201,7 @@ def test_a_worker_that_dies_stops_the_build(small, monkeypatch):
 
 
 class Hiccup:
-    """A signing device that fails so many times before it works."""
+    """A signing device that fails at so many tokens before it works."""
 
     def __init__(self, real, failures: int) -> None:
         self.kid, self.public = real.kid, real.public
@@ -209,8 +209,10 @@ class Hiccup:
         self._real, self._failures = real, failures
 
     def sign(self, message: bytes) -> bytes:
-        self.tries += 1
-        if self.tries <= self._failures:
+        # What is no JWS is no token: a build has a secret made of a signature.
+        is_token = message.startswith(b"eyJ")
+        self.tries += is_token
+        if is_token and self.tries <= self._failures:
             raise RtgfError(Code.RTGF_KEY_STORE_LOCKED, "the device does not answer")
         return self._real.sign(message)
 
