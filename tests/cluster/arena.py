@@ -284,6 +284,7 @@ async def arena(
     clients: int = CLIENTS,
     forgets: bool = False,
     environments: Mapping[int, Mapping[str, str]] | None = None,
+    election_ticks: int = 10,
 ) -> AsyncIterator[Arena]:
     """Run a cluster of so many voters, under load, for the length of the block.
 
@@ -295,6 +296,7 @@ async def arena(
       clients: how many ask.
       forgets: whether disks forget at the end of a process what was not synced.
       environments: of the processes on the machine with this id.
+      election_ticks: for so long the leader may be silent.
 
     Raises:
       PromiseError: a promise was broken.
@@ -309,6 +311,7 @@ async def arena(
             for machine in machines:
                 made.found(machine, voters)
                 made.machines[machine.raft_id] = machine
+                machine.election_ticks = election_ticks
                 machine.environment.update((environments or {}).get(machine.raft_id, {}))
                 await nursery.start(machine.run)
             for machine in machines:

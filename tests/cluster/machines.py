@@ -46,6 +46,7 @@ class Machine:
         self.prefix = tuple(prefix)
         self.environment: dict[str, str] = {}
         self.compact_every = 60
+        self.election_ticks = 10
         self.ended: int | None = None
         self.broken_at: str | None = None
         self.told: dict[str, Any] = {}
@@ -113,6 +114,7 @@ class Machine:
             name=self.name,
             bind=self.address,
             pki=str(self._pki),
+            election_ticks=self.election_ticks,
             compact_every=self.compact_every,
             broken=broken,
             forgets=forgets,

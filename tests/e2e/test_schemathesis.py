@@ -27,6 +27,9 @@ from tests.nodes import TestNode
 EXAMPLES = int(os.environ.get("RTGF_TEST_EXAMPLES", "100"))
 """Made-up requests for each operation; more of them, with more time, in the environment."""
 
+INTERPRETER = "AST constructor recursion depth mismatch"
+"""What CPython 3.11 raises in the tool now and then: a bug of its parser, not an answer of ours."""
+
 PATIENCE_SECONDS = 6 * max(EXAMPLES, 100)
 
 TESTER = "urn:rtgf:tester:all"
@@ -97,22 +100,29 @@ def asked(make_node: Any, tmp_path: Path) -> TestNode:
     return node
 
 
-def test_every_operation_keeps_to_the_document(asked, tmp_path):
-    folder = asked.folder / "pki"
-    done = subprocess.run(
+def ask(node: TestNode, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the tool over the whole document."""
+    files = node.folder / "pki"
+    return subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", "asking.toml"),
-            *("run", f"{asked.url}/openapi.json", "--checks", "all"),
-            *("--tls-verify", str(folder / "ca.pem")),
-            *("--request-cert", str(folder / "tester.pem")),
-            *("--request-cert-key", str(folder / "tester.key")),
+            *("run", f"{node.url}/openapi.json", "--checks", "all"),
+            *("--tls-verify", str(files / "ca.pem")),
+            *("--request-cert", str(files / "tester.pem")),
+            *("--request-cert-key", str(files / "tester.key")),
         ],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
         timeout=PATIENCE_SECONDS,
     )
+
+
+def test_every_operation_keeps_to_the_document(asked, tmp_path):
+    done = ask(asked, tmp_path)
+    if INTERPRETER in done.stdout:
+        done = ask(asked, tmp_path)
     count = len(contract_document.operations())
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     # The tool does not ask the route again that it has the document from.
