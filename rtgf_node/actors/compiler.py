@@ -40,7 +40,7 @@ from rtgf_node.core.times import to_text
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.manual_review import MANUAL_REVIEW, write_review
 from rtgf_node.store.objects import ObjectStore
-from rtgf_node.store.registry_store import RegistryStore
+from rtgf_node.store.registry_store import BuildRow, RegistryStore
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import BuildAnswer, Document
 
@@ -119,12 +119,13 @@ class CompilerActor:
         """Note what a crash ended as failed; what the process was building, go on with."""
         left = await trio.to_thread.run_sync(left_in, self._build_in)
         ours = id_of(left)
-        interrupted, self._interrupted = self._interrupted, []
-        interrupted = [row for row in interrupted if self._alone or row.build_id == ours]
-        for row in self._register.running_builds():
-            if not self._alone and row.build_id != ours:
-                # Another member's, which may be at work on it.
-                continue
+
+        def own(rows: list[BuildRow]) -> list[BuildRow]:
+            # In a cluster the others are of other members, which may be at work on them.
+            return [row for row in rows if self._alone or row.build_id == ours]
+
+        interrupted, self._interrupted = own(self._interrupted), []
+        for row in own(self._register.running_builds()):
             crashed = build_record.crashed(row, self._clock)
             if crashed is not None:
                 await self._note_end(crashed, crashed.state)

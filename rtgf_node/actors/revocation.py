@@ -128,7 +128,7 @@ class RevocationActor:
             raise RtgfError(error.code, error.detail, pointer=pointer or None) from error
         return RevokeAnswer(
             revEpoch=proved.outcome.rev_epoch,
-            entries=[_entry(row) for row in proved.outcome.revocations],
+            entries=[entry(row) for row in proved.outcome.revocations],
             proofs=list(proved.bundles),
         )
 
@@ -243,7 +243,8 @@ def _status(wanted: str, reason: str) -> Status:
     return "suspended" if reason == "corridor_suspended" else "invalid"
 
 
-def _entry(row: RevocationRow) -> RevocationEntry:
+def entry(row: RevocationRow) -> RevocationEntry:
+    """Return a change of status as it goes over the wire."""
     return RevocationEntry(
         token_id=row.token_id,
         jti=row.jti,

@@ -50,7 +50,7 @@ from rtgf_node.api.desk import Desk
 from rtgf_node.api.door import Door
 from rtgf_node.api.exchange import Answered, Route, finish
 from rtgf_node.api.limits import RateLimitedError
-from rtgf_node.api.parameters import CONSISTENCY, wants_strong
+from rtgf_node.api.parameters import consistency_of
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
@@ -166,8 +166,8 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
         except RateLimitedError:
             figures.rate_limited()
             raise
-        query = request.query_string.decode("latin-1")
-        if wants_strong(query) or _is_strong(request.method, request.path, query):
+        asked = consistency_of(request.query_string.decode("latin-1"))
+        if (asked or _consistency(request.method, request.path)) == "strong":
             await desk.cluster.replicator.read_barrier()
 
     @app.after_request
@@ -191,13 +191,13 @@ def _before_and_after(app: QuartTrio, desk: Desk) -> None:
             figures.in_flight.dec()
 
 
-def _is_strong(method: str, path: str, query: str) -> bool:
-    """Whether a privileged read has to know all that was committed, unless it asks for less.
+def _consistency(method: str, path: str) -> str:
+    """Return what holds where nothing is asked for: a privileged read knows all that is committed.
 
     What a node says of itself has to be seen without a majority too.
     """
     reads = method in {"GET", "HEAD"} and path.startswith("/admin/")
-    return reads and not path.startswith(OF_ITSELF) and CONSISTENCY not in query
+    return "strong" if reads and not path.startswith(OF_ITSELF) else "local"
 
 
 def _failures(app: QuartTrio, desk: Desk) -> None:

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from quart import request
 
+from rtgf_node.actors.revocation import entry
 from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.exchange import Answered
@@ -16,8 +17,6 @@ from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.core import times
 from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.store.registry_store import NewestRow
-from rtgf_node.store.revocation_store import RevocationRow
-from rtgf_node.wire import RevocationEntry
 from rtgf_node.wire_overview import CorridorsAnswer, PlaceStanding, RevocationsPage
 
 PAGE = 100
@@ -59,7 +58,7 @@ def routes(desk: Desk) -> PrivilegedViews:
         limit = query.whole("limit", default=PAGE, least=1, most=PAGE_MAX)
         rows = desk.store.revocation.before(before, limit + 1)
         following = rows[limit - 1].rev_epoch if len(rows) > limit else None
-        return document(RevocationsPage([_entry(row) for row in rows[:limit]], following))
+        return document(RevocationsPage([entry(row) for row in rows[:limit]], following))
 
     return blueprint
 
@@ -81,15 +80,3 @@ def _standings(rows: Iterable[NewestRow], now: int) -> list[PlaceStanding]:
             )
         )
     return found
-
-
-def _entry(row: RevocationRow) -> RevocationEntry:
-    return RevocationEntry(
-        token_id=row.token_id,
-        jti=row.jti,
-        status=row.status,
-        reason=row.reason,
-        revEpoch=row.rev_epoch,
-        at=times.to_text(row.at),
-        root=row.root_token,
-    )

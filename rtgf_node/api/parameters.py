@@ -19,9 +19,22 @@ CONSISTENCY: Final = "consistency"
 """On every route: `strong` for an answer that has all that was committed before it was asked."""
 
 
+def consistency_of(query: str) -> str | None:
+    """Return what a query, as it was sent, asks for; a view refuses what is no such word.
+
+    Of several, `strong` counts.
+    """
+    asked = [
+        value
+        for name, _, value in (unquote_plus(one).partition("=") for one in query.split("&"))
+        if name == CONSISTENCY
+    ]
+    return "strong" if "strong" in asked else next(iter(asked), None)
+
+
 def wants_strong(query: str) -> bool:
-    """Say whether a query, as it was sent, asks for that. What is no such word, a view refuses."""
-    return f"{CONSISTENCY}=strong" in map(unquote_plus, query.split("&"))
+    """Say whether a query, as it was sent, asks for all that was committed."""
+    return consistency_of(query) == "strong"
 
 
 class Query:

@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from rtgf_node.core.snapshot import compare_versions
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.approving import Approving
 from rtgf_node.replication.commands import (
@@ -52,6 +51,7 @@ from rtgf_node.replication.commands import (
 from rtgf_node.replication.kept_outcome import keep, recall
 from rtgf_node.replication.publishing import Publishing
 from rtgf_node.replication.terms_taking import take_terms
+from rtgf_node.replication.version_order import is_newer
 from rtgf_node.replication.withdrawal import Withdrawal
 from rtgf_node.replication.witnessing import Witnessing
 from rtgf_node.store import Store
@@ -265,7 +265,7 @@ class StateMachine:
         if held is not None:
             return held.leaf_index
         newest = self._intake.newest_snapshot(command.jurisdiction, command.domain)
-        if newest is not None and not _is_newer(command.version, newest.version):
+        if newest is not None and not is_newer(command.version, newest.version):
             raise RtgfError(
                 Code.RTGF_POL_MATRIX_STALE,
                 f"{newest.snapshot_id} is held; a snapshot with other bytes needs a version after "
@@ -388,12 +388,3 @@ class StateMachine:
 def _only_events(proposal: Proposal) -> tuple[bytes, ...]:
     """Return the events of a command that does nothing but append them, else none."""
     return proposal.command.events if isinstance(proposal.command, AppendEvents) else ()
-
-
-def _is_newer(version: str, held: str) -> bool:
-    try:
-        return compare_versions(version, held) > 0
-    except ValueError:
-        raise RtgfError(
-            Code.RTGF_POL_MATRIX_SCHEMA_INVALID, "a version is numbers between dots and dashes"
-        ) from None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rtgf_node.core.snapshot import compare_versions
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import TakeTerms
+from rtgf_node.replication.version_order import is_newer
 from rtgf_node.store.log_writer import LogWriter, frame_of
 from rtgf_node.store.terms_store import TermsRow, TermsStore
 
@@ -20,7 +20,7 @@ def take_terms(command: TakeTerms, terms: TermsStore, log: LogWriter) -> int:
     if held is not None:
         return held.leaf_index
     newest = terms.newest(command.token_type, command.place, command.name)
-    if newest is not None and not _is_newer(command.version, newest.version):
+    if newest is not None and not is_newer(command.version, newest.version):
         raise RtgfError(
             Code.RTGF_POL_MATRIX_STALE,
             f"{newest.terms_id} is held; terms with other bytes need a version after"
@@ -46,12 +46,3 @@ def take_terms(command: TakeTerms, terms: TermsStore, log: LogWriter) -> int:
         )
     )
     return leaf_index
-
-
-def _is_newer(version: str, held: str) -> bool:
-    try:
-        return compare_versions(version, held) > 0
-    except ValueError:
-        raise RtgfError(
-            Code.RTGF_POL_MATRIX_SCHEMA_INVALID, "a version is numbers between dashes"
-        ) from None

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from rtgf_node.store import schema_since
 from rtgf_node.store.migrations import MIGRATIONS_TABLE
-from rtgf_node.store.schema_begin import migrations
+from rtgf_node.store.schema_since import migrations
 
-__all__ = ["KNOWN", "MIGRATIONS_TABLE", "migrate", "migrations", "schema_since"]
+__all__ = ["KNOWN", "MIGRATIONS_TABLE", "migrate", "migrations"]
 
 KNOWN = (
     "m0001_log",

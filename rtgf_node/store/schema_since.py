@@ -6,6 +6,8 @@ from sqlite_utils import Database
 
 from rtgf_node.store.schema_begin import migrations
 
+__all__ = ["migrations"]
+
 
 @migrations()
 def m0006_witnesses(db: Database) -> None:

@@ -27,8 +27,22 @@ from tests.nodes import TestNode
 EXAMPLES = int(os.environ.get("RTGF_TEST_EXAMPLES", "100"))
 """Made-up requests for each operation; more of them, with more time, in the environment."""
 
-INTERPRETER = "AST constructor recursion depth mismatch"
-"""What CPython 3.11 raises in the tool now and then: a bug of its parser, not an answer of ours."""
+TOOL = """
+import ast, threading
+from schemathesis.cli import schemathesis
+
+parse, turn = ast.parse, threading.RLock()
+
+def in_turn(*args, **kwargs):
+    with turn:
+        return parse(*args, **kwargs)
+
+ast.parse = in_turn
+schemathesis()
+"""
+"""The tool, whose threads parse Python by turns: CPython 3.11 counts the depth of the one in the
+other when a callback of the garbage collector lets them change places (SystemError, gh-106905).
+"""
 
 PATIENCE_SECONDS = 6 * max(EXAMPLES, 100)
 
@@ -105,7 +119,7 @@ def ask(node: TestNode, folder: Path) -> subprocess.CompletedProcess[str]:
     files = node.folder / "pki"
     return subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "--config-file", "asking.toml"),
+            *(sys.executable, "-c", TOOL, "--config-file", "asking.toml"),
             *("run", f"{node.url}/openapi.json", "--checks", "all"),
             *("--tls-verify", str(files / "ca.pem")),
             *("--request-cert", str(files / "tester.pem")),
@@ -121,8 +135,6 @@ def ask(node: TestNode, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_operation_keeps_to_the_document(asked, tmp_path):
     done = ask(asked, tmp_path)
-    if INTERPRETER in done.stdout:
-        done = ask(asked, tmp_path)
     count = len(contract_document.operations())
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
     # The tool does not ask the route again that it has the document from.

@@ -104,7 +104,6 @@ class Pane(Vertical):
 
     def watched(self, watch: Watch) -> None:
         """Show what is known of the node now; called when it changes and when the pane comes up."""
-        raise NotImplementedError
 
     def about(self, text: str) -> None:
         """Show what somebody on another screen wants to see here."""
