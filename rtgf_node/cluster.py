@@ -12,9 +12,9 @@ import msgspec
 import structlog
 import trio
 
-from rtgf_node.cluster_figures import MemberFigures
 from rtgf_node.cluster_seat import decisions_chain
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.figures.cluster import MemberFigures
 from rtgf_node.place import Alone, Place
 from rtgf_node.replication.bulk import Bulk
 from rtgf_node.replication.peer_stream import Seat
@@ -28,7 +28,7 @@ from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.store.raft_store import Member, RaftState, RaftStore
 from rtgf_node.wire import Check
-from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember, JoinDocument
+from rtgf_node.wire.cluster import ClusterAnswer, ClusterMember, JoinDocument
 
 log = structlog.get_logger(__name__)
 

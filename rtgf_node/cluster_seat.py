@@ -9,13 +9,13 @@ from pathlib import Path
 from rtgf_node.core import tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.store import Store, decision_store
 from rtgf_node.store.database import connect_reader
 from rtgf_node.store.node_store import DATABASE
 from rtgf_node.store.raft_store import Member, RaftStore
-from rtgf_node.wire_cluster import JoinDocument
+from rtgf_node.wire.cluster import JoinDocument
 
 FIRST = 1
 """The Raft id of the first member; also the index and the term that its log begins after."""

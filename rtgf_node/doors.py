@@ -20,7 +20,7 @@ from rtgf_node.api.front import Front
 from rtgf_node.api.listeners import Bound, ServerTls
 from rtgf_node.api.metrics import build_app as metrics_app
 from rtgf_node.errors import RtgfError
-from rtgf_node.workers import Workers
+from rtgf_node.workers.pool import Workers
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtgf_node import witness_guard
 from rtgf_node.actors.gossip import GossipActor, PeerLink
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.supervisor import Child
@@ -15,13 +14,14 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.egress import to_one
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.guards import witness_guard
+from rtgf_node.guards.witness_guard import WitnessGuard
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import Check
-from rtgf_node.witness_guard import WitnessGuard
 
 ANSWER_SECONDS = 10.0
 """For one answer of a witness or a peer: a few kilobytes, made without waiting for anybody."""

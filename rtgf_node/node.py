@@ -16,9 +16,6 @@ import trio
 from rtgf_node import (
     __version__,
     access_rules,
-    key_expiry,
-    key_files,
-    pinned,
     policy_library,
     start_checks,
     telemetry,
@@ -53,8 +50,10 @@ from rtgf_node.api.once import KeptAnswers
 from rtgf_node.core.clock import Clock
 from rtgf_node.doors import Doors
 from rtgf_node.egress import Egress
-from rtgf_node.head_guard import HeadGuard
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.guards.head_guard import HeadGuard
+from rtgf_node.keys import key_expiry, key_files, pinned
+from rtgf_node.keys.key_provider import FileKeyProvider
+from rtgf_node.keys.signers import Signers, usable
 from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.ops.syslog import Syslog
@@ -63,10 +62,9 @@ from rtgf_node.place import Place
 from rtgf_node.readiness import Readiness
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
-from rtgf_node.signers import Signers, usable
 from rtgf_node.store import Store, answer_store
 from rtgf_node.store.answer_store import AnswerStore
-from rtgf_node.workers import Workers
+from rtgf_node.workers.pool import Workers
 
 log = structlog.get_logger(__name__)
 

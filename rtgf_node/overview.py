@@ -24,7 +24,7 @@ from rtgf_node.readiness import Readiness
 from rtgf_node.store.node_store import DATABASE
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import BuildLine
-from rtgf_node.wire_overview import (
+from rtgf_node.wire.overview import (
     ActorFigures,
     Cursors,
     Disk,
@@ -34,7 +34,7 @@ from rtgf_node.wire_overview import (
     SourceFigures,
     Tally,
 )
-from rtgf_node.workers_figures import Summed
+from rtgf_node.workers.figures import Summed
 
 REQUESTS: Final = "rtgf_http_requests"
 REQUEST_SECONDS: Final = "rtgf_http_request_duration_seconds"

@@ -6,15 +6,15 @@ from typing import Protocol
 
 import trio
 
-from rtgf_node.cluster_figures import MemberFigures
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.figures.cluster import MemberFigures
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.wire import Check
-from rtgf_node.wire_cluster import ClusterAnswer, JoinDocument
+from rtgf_node.wire.cluster import ClusterAnswer, JoinDocument
 
 
 class Place(Protocol):

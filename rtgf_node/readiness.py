@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rtgf_node import __version__, key_expiry, webhooks
+from rtgf_node import __version__, webhooks
 from rtgf_node.actors import quarantine
 from rtgf_node.actors.fetcher import FetcherActor
 from rtgf_node.actors.log import LogActor
@@ -16,6 +16,7 @@ from rtgf_node.core import times, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.tree_head import TreeHead
+from rtgf_node.keys import key_expiry
 from rtgf_node.neighbours import Neighbours
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.settings import Config

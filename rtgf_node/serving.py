@@ -9,11 +9,12 @@ from pathlib import Path
 import structlog
 import trio
 
-from rtgf_node import cluster, key_files, start_checks, telemetry
+from rtgf_node import cluster, start_checks, telemetry
 from rtgf_node.api.listeners import Bound
 from rtgf_node.core.clock import Clock
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_files
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.node import Node
 from rtgf_node.place import Place
 from rtgf_node.settings import Config

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from rtgf_node import key_change, key_files
 from rtgf_node.core import times, tree_head
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_files import KeyFiles
+from rtgf_node.keys import key_change, key_files
+from rtgf_node.keys.key_files import KeyFiles
 from rtgf_node.store import Store
 
 

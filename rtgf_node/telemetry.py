@@ -28,12 +28,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rtgf_node import __version__
-from rtgf_node.answer_figures import ANSWER_MILLISECONDS, AnswerFigures
-from rtgf_node.cluster_figures import ClusterFigures
-from rtgf_node.decision_figures import DecisionFigures
-from rtgf_node.neighbour_figures import NeighbourFigures
-from rtgf_node.push_figures import PushFigures
-from rtgf_node.workers_figures import Samples, Summed
+from rtgf_node.figures.answers import ANSWER_MILLISECONDS, AnswerFigures
+from rtgf_node.figures.cluster import ClusterFigures
+from rtgf_node.figures.decisions import DecisionFigures
+from rtgf_node.figures.neighbours import NeighbourFigures
+from rtgf_node.figures.pushes import PushFigures
+from rtgf_node.workers.figures import Samples, Summed
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 

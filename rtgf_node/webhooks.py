@@ -9,11 +9,11 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.egress import to_one
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.push_figures import PushFigures
+from rtgf_node.figures.pushes import PushFigures
+from rtgf_node.keys.signers import Signers
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
-from rtgf_node.signers import Signers
 from rtgf_node.store import Store
 from rtgf_node.wire import Check
 

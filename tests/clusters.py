@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.errors import RtgfError
-from rtgf_node.wire_cluster import ClusterAnswer
+from rtgf_node.wire.cluster import ClusterAnswer
 from tests.nodes import RATES, TestNode
 
 T = TypeVar("T")

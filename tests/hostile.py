@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from rtgf_node import pki
+from rtgf_node.keys import pki
 
 Stream: TypeAlias = trio.SSLStream[trio.SocketStream]
 

@@ -13,7 +13,7 @@ import trio
 from rtgf_node import cluster, config
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
-from rtgf_node.key_provider import FileKeyProvider, Purpose
+from rtgf_node.keys.key_provider import FileKeyProvider, Purpose
 from rtgf_node.node import Node
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock

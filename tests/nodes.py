@@ -29,7 +29,7 @@ from rtgf_node.cli.node_folder import Wish
 from rtgf_node.client import Node
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys.key_provider import FileKeyProvider
 
 CONTEXTS = Path(__file__).resolve().parents[1] / "config" / "policies" / "examples"
 ORIGIN = "fma.example/log"

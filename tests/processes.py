@@ -36,7 +36,7 @@ def workers(parent: int) -> list[int]:
     found = []
     for folder in Path("/proc").iterdir():
         with suppress(OSError, IndexError):
-            if folder.name.isdigit() and b"rtgf_node.workers_main" in _bytes(folder / "cmdline"):
+            if folder.name.isdigit() and b"rtgf_node.workers.main" in _bytes(folder / "cmdline"):
                 # What follows the name, which may hold anything, is: state, parent, ...
                 fields = _bytes(folder / "stat").rpartition(b")")[2].split()
                 if int(fields[1]) == parent and fields[0] != b"Z":

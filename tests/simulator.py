@@ -34,7 +34,7 @@ from typing import Any, Self
 import h11
 import trio
 
-from rtgf_node import pki
+from rtgf_node.keys import pki
 from rtgf_node.settings import FetchConfig
 from tests.simulated_network import MemoryNetwork, Resolver
 

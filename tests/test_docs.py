@@ -271,7 +271,7 @@ ABSENT = {
     "CORT, PSRT and RRMT": '"CORT"' not in (ROOT / "rtgf_node/actors/terms_planner.py").read_text(),
     "rotation of the online keys": ("keys", "rotate") not in VERBS,
     "a command for backups": ("backup",) not in VERBS,
-    "backups that are encrypted": '"age"' not in (ROOT / "rtgf_node/backup.py").read_text(),
+    "backups that are encrypted": '"age"' not in (ROOT / "rtgf_node/copies/backup.py").read_text(),
     "rules for Prometheus": not (ROOT / "config/slo.toml").exists(),
     "release a quarantined list": not any("release" in path for path in VERBS),
 }

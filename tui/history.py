@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from rtgf_node.core import times
-from rtgf_node.wire_overview import ActorFigures, OverviewAnswer, Tally
+from rtgf_node.wire.overview import ActorFigures, OverviewAnswer, Tally
 
 KEPT: Final = 600
 """Looks that are kept: twenty minutes of one every two seconds."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from rtgf_node.core import times
 from rtgf_node.wire import Check
-from rtgf_node.wire_overview import OverviewAnswer
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.tones import BAD, WARN, Tone
 from tui.watch import Watch

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from rtgf_node.client import Question
 from rtgf_node.errors import RtgfError
-from rtgf_node.wire_overview import OverviewAnswer
+from rtgf_node.wire.overview import OverviewAnswer
 from tui.history import History
 
 T = TypeVar("T")

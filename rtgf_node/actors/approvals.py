@@ -27,13 +27,13 @@ from rtgf_node.core import event, times
 from rtgf_node.core.canonical_json import canonical_bytes, parse_object
 from rtgf_node.core.clock import Clock
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_change import KeyAct
-from rtgf_node.key_files import sequence_of
+from rtgf_node.keys.key_change import KeyAct
+from rtgf_node.keys.key_files import sequence_of
 from rtgf_node.replication import commands
 from rtgf_node.store import Store
 from rtgf_node.store.approval_store import ApprovalRow, ApprovalState
 from rtgf_node.store.registry_store import BuildRow
-from rtgf_node.wire_approvals import ApprovalAnswer
+from rtgf_node.wire.approvals import ApprovalAnswer
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from rtgf_node.actors.list_choice import resting_on
 from rtgf_node.actors.messages import Compile
 from rtgf_node.actors.plan_draft import Plan
 from rtgf_node.actors.terms_planner import TermsPlanner
-from rtgf_node.build_worker import encode_request
+from rtgf_node.building.worker import encode_request
 from rtgf_node.core import digests, manifest, snapshot, status_list, times, tokens, waiver
 from rtgf_node.core.build import scope_hash
 from rtgf_node.core.build_inputs import Place

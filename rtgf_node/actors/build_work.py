@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from rtgf_node.build_worker import decode_inputs, same_work
+from rtgf_node.building.worker import decode_inputs, same_work
 from rtgf_node.core import digests, manifest
 from rtgf_node.core.build_inputs import Place
 from rtgf_node.errors import RtgfError

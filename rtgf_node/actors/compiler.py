@@ -30,7 +30,7 @@ from rtgf_node.actors.messages import (
     RecordRefusal,
     SettleBuild,
 )
-from rtgf_node.build_twice import build_twice, left_in
+from rtgf_node.building.twice import build_twice, left_in
 from rtgf_node.core import digests
 from rtgf_node.core.build import BuildOutput, UnbuildableError
 from rtgf_node.core.build_inputs import Place

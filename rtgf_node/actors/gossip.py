@@ -29,7 +29,7 @@ from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tile_proofs import Consistency
 from rtgf_node.egress import Answered, Egress
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.neighbour_figures import NeighbourFigures
+from rtgf_node.figures.neighbours import NeighbourFigures
 from rtgf_node.replication.commands import SeeHead
 from rtgf_node.store import Store
 from rtgf_node.wire import ConsistencyProof

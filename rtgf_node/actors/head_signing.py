@@ -17,7 +17,7 @@ from rtgf_node.core.keys import Signer
 from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import RtgfError
-from rtgf_node.head_guard import HeadGuard, LastSigned, disagreement
+from rtgf_node.guards.head_guard import HeadGuard, LastSigned, disagreement
 from rtgf_node.store.log_store import LogStore
 
 

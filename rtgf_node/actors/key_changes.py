@@ -13,21 +13,21 @@ from typing import Any
 import structlog
 import trio
 
-from rtgf_node import key_change, key_files
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import ChangeKeys, Commit
 from rtgf_node.core import digests, event, times
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import PublicKey
 from rtgf_node.errors import RtgfError
-from rtgf_node.key_change import Change
-from rtgf_node.key_files import KeyFiles
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_change, key_files
+from rtgf_node.keys.key_change import Change
+from rtgf_node.keys.key_files import KeyFiles
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.replication import commands
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.whole_file import write_whole
-from rtgf_node.wire_keys import KeyChangeAnswer
+from rtgf_node.wire.keys import KeyChangeAnswer
 
 log = structlog.get_logger(__name__)
 

@@ -27,7 +27,7 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication import commands
 from rtgf_node.replication.commands import Applied, Command, Outcome, Proposal
 from rtgf_node.replication.replicator import Replicator

@@ -12,7 +12,7 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.errors import RtgfError
 from rtgf_node.place import Place
 from rtgf_node.replication import commands
-from rtgf_node.wire_cluster import MembershipAnswer
+from rtgf_node.wire.cluster import MembershipAnswer
 
 
 class MembershipActor:

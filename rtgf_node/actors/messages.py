@@ -16,7 +16,7 @@ from rtgf_node.core import digests
 from rtgf_node.core.as_of import AsOf
 from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.errors import RtgfError
-from rtgf_node.key_change import KeyAct
+from rtgf_node.keys.key_change import KeyAct
 from rtgf_node.replication.commands import Command, Outcome, RecordDataset
 from rtgf_node.store.approval_store import ApprovalState
 from rtgf_node.wire import (
@@ -27,9 +27,9 @@ from rtgf_node.wire import (
     ProofBundle,
     RevokeAnswer,
 )
-from rtgf_node.wire_approvals import ApprovalAnswer
-from rtgf_node.wire_cluster import MembershipAnswer
-from rtgf_node.wire_keys import KeyChangeAnswer
+from rtgf_node.wire.approvals import ApprovalAnswer
+from rtgf_node.wire.cluster import MembershipAnswer
+from rtgf_node.wire.keys import KeyChangeAnswer
 
 # --- log ----------------------------------------------------------------------------------------
 

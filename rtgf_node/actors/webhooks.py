@@ -20,7 +20,7 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.push_figures import PushFigures
+from rtgf_node.figures.pushes import PushFigures
 from rtgf_node.replication.commands import NoteDelivery
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.replication.revocation_news import RevocationNews, entry_of

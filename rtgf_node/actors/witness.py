@@ -25,11 +25,11 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.core.note import VerifierKey
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.neighbour_figures import NeighbourFigures
+from rtgf_node.figures.neighbours import NeighbourFigures
+from rtgf_node.guards.witness_guard import WitnessGuard
 from rtgf_node.replication.commands import CosignCheckpoint, RestoreCosigned
 from rtgf_node.store import Store
 from rtgf_node.store.witness_store import CosignedRow
-from rtgf_node.witness_guard import WitnessGuard
 
 log = structlog.get_logger(__name__)
 

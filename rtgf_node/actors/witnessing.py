@@ -25,7 +25,7 @@ from rtgf_node.core.cosignature import Cosignature
 from rtgf_node.core.note import VerifierKey
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.neighbour_figures import NeighbourFigures
+from rtgf_node.figures.neighbours import NeighbourFigures
 from rtgf_node.replication.commands import Applied, CosignatureRow, RecordCosignatures, SignedHead
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.store import Store

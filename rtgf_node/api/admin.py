@@ -25,7 +25,7 @@ from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Role
 from rtgf_node.wire import CompileRequest, KeyAnswer, ResumeRequest, RevokeRequest
-from rtgf_node.wire_about import ResumedAnswer
+from rtgf_node.wire.about import ResumedAnswer
 
 REVOKE_MAX = 1000
 """Tokens in one call, all or nothing."""

@@ -13,7 +13,7 @@ from rtgf_node.api.parameters import Query
 from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.api.verify import json_body
 from rtgf_node.core.shapes import read_body
-from rtgf_node.wire_approvals import ApprovalRequest, ApprovalsAnswer
+from rtgf_node.wire.approvals import ApprovalRequest, ApprovalsAnswer
 
 
 def routes(desk: Desk) -> PrivilegedViews:

@@ -15,7 +15,7 @@ from rtgf_node.api.parameters import Query
 from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.ops.audit_trail import KINDS
-from rtgf_node.wire_audit_trail import AuditTrailPage
+from rtgf_node.wire.audit_trail import AuditTrailPage
 
 PAGE_LINES = 100
 """Lines of a page where nothing else is asked for."""

@@ -22,7 +22,7 @@ from rtgf_node.api.verify import require_json
 from rtgf_node.core import authzen, canonical_json
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.wire_authzen import (
+from rtgf_node.wire.authzen import (
     AccessAnswer,
     AccessAnswers,
     AccessConfiguration,

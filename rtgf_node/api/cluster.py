@@ -14,7 +14,7 @@ from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.api.verify import json_body
 from rtgf_node.core import digests
 from rtgf_node.core.shapes import read_body
-from rtgf_node.wire_cluster import LeadershipRequest, MemberRequest, MembershipAnswer
+from rtgf_node.wire.cluster import LeadershipRequest, MemberRequest, MembershipAnswer
 
 
 def routes(desk: Desk) -> PrivilegedViews:

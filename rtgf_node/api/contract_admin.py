@@ -32,11 +32,11 @@ from rtgf_node.wire import (
     RevokeAnswer,
     RevokeRequest,
 )
-from rtgf_node.wire_about import RestartedAnswer, ResumedAnswer
-from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
-from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
-from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
-from rtgf_node.wire_waivers import WaiversAnswer
+from rtgf_node.wire.about import RestartedAnswer, ResumedAnswer
+from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
+from rtgf_node.wire.decisions import DecisionPage, DecisionProof, DecisionRestartRequest
+from rtgf_node.wire.keys import KeyChangeAnswer, KeyChangeRequest
+from rtgf_node.wire.waivers import WaiversAnswer
 
 _BODY: Final = (Code.RTGF_JSON_INVALID, Code.RTGF_VERIFY_BAD_REQUEST, Code.RTGF_INPUT_INVALID)
 _WATCHERS: Final[tuple[Role, ...]] = ("operator", "approver", "auditor")

@@ -6,7 +6,7 @@ from typing import Final
 
 from rtgf_node.api.contract import Area, Content, Either, Operation
 from rtgf_node.errors import Code
-from rtgf_node.wire_authzen import (
+from rtgf_node.wire.authzen import (
     AccessAnswer,
     AccessAnswers,
     AccessBatch,

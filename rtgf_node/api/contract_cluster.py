@@ -6,7 +6,7 @@ from typing import Final
 
 from rtgf_node.api.contract import KEY, ONCE, TEXT, Area, Content, Operation, path
 from rtgf_node.errors import Code
-from rtgf_node.wire_cluster import ClusterAnswer, LeadershipRequest, MemberRequest, MembershipAnswer
+from rtgf_node.wire.cluster import ClusterAnswer, LeadershipRequest, MemberRequest, MembershipAnswer
 
 _BODY: Final = (Code.RTGF_JSON_INVALID, Code.RTGF_VERIFY_BAD_REQUEST, Code.RTGF_INPUT_INVALID)
 _MEMBER: Final = path("name", "its name in the cluster", TEXT, "node-b")

@@ -24,7 +24,7 @@ from rtgf_node.core.evidence import Evidence
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code
 from rtgf_node.wire import ConsistencyProof, LogPage, ProofBundle
-from rtgf_node.wire_about import RevocationsAnswer
+from rtgf_node.wire.about import RevocationsAnswer
 
 _NOT_LOGGED: Final = (Code.RTGF_INPUT_INVALID, Code.RTGF_TXP_PROOF_NOT_FOUND)
 _PLAIN: Final = Content(TEXT, "text/plain")

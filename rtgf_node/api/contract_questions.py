@@ -8,7 +8,7 @@ from rtgf_node.api.batch import BATCH_MAX
 from rtgf_node.api.contract import AT, KEY, ONCE, TEXT, Area, Content, Either, Operation, Parameter
 from rtgf_node.errors import Code
 from rtgf_node.wire import EvaluateAnswer, EvaluateRequest, Problem, VerifyAnswer, VerifyRequest
-from rtgf_node.wire_about import ReceiptedAnswer
+from rtgf_node.wire.about import ReceiptedAnswer
 
 _CONTEXT: Final = {
     "amount": {"value": "250.00", "currency": "EUR"},

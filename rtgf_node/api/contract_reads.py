@@ -28,7 +28,7 @@ from rtgf_node.core.snapshot_document import Snapshot
 from rtgf_node.core.terms_document import TermsDocument
 from rtgf_node.errors import Code
 from rtgf_node.wire import Catalog, Document, ReadyAnswer
-from rtgf_node.wire_about import (
+from rtgf_node.wire.about import (
     AboutAnswer,
     AliveAnswer,
     DatasetAnswer,

@@ -8,8 +8,8 @@ from rtgf_node.api.contract import LIMIT, Area, Content, Operation, Parameter, w
 from rtgf_node.errors import Code
 from rtgf_node.settings import Role
 from rtgf_node.wire import KeyAnswer, StatusAnswer
-from rtgf_node.wire_audit_trail import AuditTrailPage
-from rtgf_node.wire_overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
+from rtgf_node.wire.audit_trail import AuditTrailPage
+from rtgf_node.wire.overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
 
 _WATCHERS: Final[tuple[Role, ...]] = ("operator", "approver", "auditor")
 

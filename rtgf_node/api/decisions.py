@@ -19,8 +19,8 @@ from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.shapes import read_body
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.decision_store import MAX_PAGE
-from rtgf_node.wire_about import RestartedAnswer
-from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
+from rtgf_node.wire.about import RestartedAnswer
+from rtgf_node.wire.decisions import DecisionPage, DecisionProof, DecisionRestartRequest
 
 PAGE = 100
 """Entries in an answer that was asked for without a limit."""

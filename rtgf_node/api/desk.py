@@ -23,7 +23,7 @@ from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import ReadyAnswer, StatusAnswer
-from rtgf_node.wire_overview import OverviewAnswer
+from rtgf_node.wire.overview import OverviewAnswer
 
 
 class Desk(NamedTuple):

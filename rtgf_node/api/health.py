@@ -6,7 +6,7 @@ from rtgf_node.api.answers import document
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.exchange import Answered, Asked, Route
 from rtgf_node.api.parameters import Query
-from rtgf_node.wire_about import AliveAnswer
+from rtgf_node.wire.about import AliveAnswer
 
 
 def routes(desk: Desk) -> list[Route]:

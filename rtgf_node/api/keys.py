@@ -15,8 +15,8 @@ from rtgf_node.api.verify import json_body
 from rtgf_node.core import digests
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.shapes import read_body
-from rtgf_node.key_change import KeyAct
-from rtgf_node.wire_keys import KeyChangeRequest
+from rtgf_node.keys.key_change import KeyAct
+from rtgf_node.wire.keys import KeyChangeRequest
 
 
 def routes(desk: Desk) -> PrivilegedViews:

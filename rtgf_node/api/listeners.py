@@ -23,7 +23,6 @@ from typing import Final, NamedTuple
 import structlog
 import trio
 
-from rtgf_node import pki
 from rtgf_node.api import admin_socket, bearer
 from rtgf_node.api.behind import Behind, Framework
 from rtgf_node.api.connection import Connection, TlsConnection
@@ -34,6 +33,7 @@ from rtgf_node.api.limits import client_network
 from rtgf_node.api.one_request import OneRequest
 from rtgf_node.config import host_and_port
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.settings import HttpConfig
 
 log = structlog.get_logger(__name__)

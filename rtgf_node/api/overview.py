@@ -17,7 +17,7 @@ from rtgf_node.api.privileged import PrivilegedViews
 from rtgf_node.core import times
 from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.store.registry_store import NewestRow
-from rtgf_node.wire_overview import CorridorsAnswer, PlaceStanding, RevocationsPage
+from rtgf_node.wire.overview import CorridorsAnswer, PlaceStanding, RevocationsPage
 
 PAGE = 100
 """Revocations in an answer that was asked for without a limit."""

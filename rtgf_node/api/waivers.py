@@ -14,7 +14,7 @@ from rtgf_node.api.verify import json_body
 from rtgf_node.core import times
 from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.manual_review import MANUAL_REVIEW, read_review
-from rtgf_node.wire_waivers import WaiverEntry, WaiversAnswer
+from rtgf_node.wire.waivers import WaiverEntry, WaiversAnswer
 
 
 def routes(desk: Desk) -> PrivilegedViews:

@@ -17,7 +17,7 @@ from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.policy import receipts
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.key_manifest_store import KeyDocuments
-from rtgf_node.wire_about import (
+from rtgf_node.wire.about import (
     AboutAnswer,
     DatasetAnswer,
     Freshness,

@@ -10,7 +10,7 @@ from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.help import help_of
 from rtgf_node.cli.output import AsJson
-from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest
+from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest
 
 app = App(name="approvals", help="Approve or refuse what takes two persons.")
 

@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from rtgf_node import audit as judge
-from rtgf_node import audit_decisions, cluster_seat
-from rtgf_node.audit import Report
-from rtgf_node.audit_material import Remembered, collect
-from rtgf_node.audit_state import EventFile
+from rtgf_node import cluster_seat
+from rtgf_node.audit import decisions as audit_decisions
+from rtgf_node.audit import judgement as judge
+from rtgf_node.audit.judgement import Report
+from rtgf_node.audit.material import Remembered, collect
+from rtgf_node.audit.state import EventFile
 from rtgf_node.cli import connection, output, pinned
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rtgf_node import backup as backups
-from rtgf_node.backup_file import Manifest
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import ConfigFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.config import locate
+from rtgf_node.copies import backup as backups
+from rtgf_node.copies.backup_file import Manifest
 from rtgf_node.system_clock import SystemClock
 
 

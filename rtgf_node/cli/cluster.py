@@ -24,7 +24,7 @@ from rtgf_node.cli.help import help_of
 from rtgf_node.cli.output import AsJson
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.whole_file import write_whole
-from rtgf_node.wire_cluster import (
+from rtgf_node.wire.cluster import (
     ClusterAnswer,
     ClusterMember,
     JoinDocument,

@@ -9,18 +9,19 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from rtgf_node import cluster_seat, pki
+from rtgf_node import cluster_seat
 from rtgf_node.cli import connection, member_folder, output
 from rtgf_node.cli.connection import ConfigFile
 from rtgf_node.cli.member_folder import Member
 from rtgf_node.cli.output import AsJson
 from rtgf_node.config import locate
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
+from rtgf_node.keys import pki
 from rtgf_node.replication.raftcore import core
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
-from rtgf_node.wire_cluster import JoinDocument
+from rtgf_node.wire.cluster import JoinDocument
 
 Name = Annotated[str, Parameter(help="Its name in the cluster, such as node-b.")]
 MemberAddress = Annotated[

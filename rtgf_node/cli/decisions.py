@@ -18,7 +18,7 @@ from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.decision import Interval
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
-from rtgf_node.wire_decisions import DecisionEntry, DecisionPage, DecisionRestartRequest
+from rtgf_node.wire.decisions import DecisionEntry, DecisionPage, DecisionRestartRequest
 
 PAGE = 1000
 """Entries asked for at a time when all are read."""

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from rtgf_node import audit, config, wire
-from rtgf_node.audit_material import collect
+from rtgf_node import config, wire
+from rtgf_node.audit import judgement as audit
+from rtgf_node.audit.material import collect
 from rtgf_node.cli import audit as auditing
 from rtgf_node.cli import compile as compiling
 from rtgf_node.cli import demo_proof, demo_world, fetch, node_folder, output, verify
@@ -21,7 +22,7 @@ from rtgf_node.cli.node_folder import Folder, Wish
 from rtgf_node.client import Node
 from rtgf_node.core import base64url, canonical_json, identifiers
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.pki import CA_DAYS
+from rtgf_node.keys.pki import CA_DAYS
 from rtgf_node.settings import Config
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole

@@ -11,7 +11,7 @@ from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.client import Node
-from rtgf_node.wire_overview import Cursors
+from rtgf_node.wire.overview import Cursors
 
 Stream = Literal["log", "acts", "denials"]
 

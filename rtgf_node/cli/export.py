@@ -6,12 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rtgf_node import export as copying
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
-from rtgf_node.destinations import destination
-from rtgf_node.export import Exported
+from rtgf_node.copies import export as copying
+from rtgf_node.copies.destinations import destination
+from rtgf_node.copies.export import Exported
 
 
 def export(

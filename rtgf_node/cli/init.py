@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rtgf_node.cli import node_folder, output
 from rtgf_node.cli.node_folder import Folder, Wish
 from rtgf_node.cli.output import AsJson
-from rtgf_node.pki import CA_DAYS
+from rtgf_node.keys.pki import CA_DAYS
 from rtgf_node.system_clock import SystemClock
 
 

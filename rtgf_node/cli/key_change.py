@@ -8,7 +8,6 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from rtgf_node import key_change, key_files
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
@@ -16,12 +15,13 @@ from rtgf_node.cli.policy_sign import read_passphrase
 from rtgf_node.core import base64url, checkpoint
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_change import KeyEntry, KeyRequest
-from rtgf_node.key_files import SignedKeys
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_change, key_files
+from rtgf_node.keys.key_change import KeyEntry, KeyRequest
+from rtgf_node.keys.key_files import SignedKeys
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
-from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
+from rtgf_node.wire.keys import KeyChangeAnswer, KeyChangeRequest
 
 MAX_BYTES = 1 << 20
 """Of a request or a signed key set; a thousand keys are half of it."""

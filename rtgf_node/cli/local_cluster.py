@@ -21,11 +21,11 @@ from rtgf_node.cli.member_folder import Member
 from rtgf_node.cli.node_folder import Wish
 from rtgf_node.client import Node
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.pki import CA_DAYS, read
+from rtgf_node.keys.pki import CA_DAYS, read
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
-from rtgf_node.wire_cluster import ClusterAnswer, JoinDocument, MemberRequest
+from rtgf_node.wire.cluster import ClusterAnswer, JoinDocument, MemberRequest
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 60.0

@@ -9,10 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from rtgf_node import config, pki
+from rtgf_node import config
 from rtgf_node.cli import toml_values
 from rtgf_node.config import host_and_port
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.settings import Config
 from rtgf_node.store import create_store
 from rtgf_node.whole_file import sync_folder, write_whole

@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from rtgf_node import config, key_files, pki
+from rtgf_node import config
 from rtgf_node.cli import node_settings
 from rtgf_node.cli.node_settings import Identity
 from rtgf_node.core import base64url, digests, jose
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
+from rtgf_node.keys import key_files, pki
+from rtgf_node.keys.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
 from rtgf_node.store import create_store
 from rtgf_node.whole_file import sync_folder, write_whole
 

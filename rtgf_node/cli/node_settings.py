@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rtgf_node import pki
 from rtgf_node.cli.toml_values import quoted
+from rtgf_node.keys import pki
 
 ROLES = ("operator", "approver", "regulator", "auditor", "partner", "monitor")
 """Roles that get a client certificate each."""

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from rtgf_node.audit_log import JWKS_TYP
+from rtgf_node.audit.log import JWKS_TYP
 from rtgf_node.client import Node
 from rtgf_node.core import base64url, canonical_json, checkpoint, jose
 from rtgf_node.core.keys import KeySet, PublicKey

@@ -17,7 +17,7 @@ from rtgf_node.core import canonical_json, identifiers, jose, snapshot, times
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.snapshot_check import check
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rtgf_node import replaying
+from rtgf_node.building import replaying
+from rtgf_node.building.replaying import FolderInputs, Inputs, NodeInputs, Replayed
 from rtgf_node.cli import connection, output, policy_files
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.cli.policy_files import OwnLibrary
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.replaying import FolderInputs, Inputs, NodeInputs, Replayed
 
 
 def replay(

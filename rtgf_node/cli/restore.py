@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rtgf_node import backup as backups
 from rtgf_node import config
-from rtgf_node.backup_file import Manifest
 from rtgf_node.cli import output
 from rtgf_node.cli.backup import document, of_log
 from rtgf_node.cli.output import AsJson
 from rtgf_node.cli.pinned import RootKey
+from rtgf_node.copies import backup as backups
+from rtgf_node.copies.backup_file import Manifest
 from rtgf_node.system_clock import SystemClock
 
 

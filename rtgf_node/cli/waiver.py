@@ -15,10 +15,10 @@ from rtgf_node.cli.policy_files import library
 from rtgf_node.cli.policy_sign import Keys, Passphrase, read_passphrase
 from rtgf_node.cli.verify import read
 from rtgf_node.core import snapshot, waiver
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.whole_file import write_whole
-from rtgf_node.wire_waivers import WaiversAnswer
+from rtgf_node.wire.waivers import WaiversAnswer
 
 app = App(name="waiver", help="Let clauses pass that no template serves, as an approver.")
 

@@ -32,7 +32,7 @@ from rtgf_node.core.tokens import Token
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.wire_about import RevocationsAnswer
+from rtgf_node.wire.about import RevocationsAnswer
 
 Steps = Generator[Question[Any], Any, "Learned"]
 

@@ -9,18 +9,18 @@ from rtgf_node import wire
 from rtgf_node.client import operator_questions
 from rtgf_node.client.exchange import Question
 from rtgf_node.client.questions import PAGE_ENTRIES
-from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
-from rtgf_node.wire_audit_trail import AuditTrailPage
-from rtgf_node.wire_cluster import (
+from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest, ApprovalsAnswer
+from rtgf_node.wire.audit_trail import AuditTrailPage
+from rtgf_node.wire.cluster import (
     ClusterAnswer,
     LeadershipRequest,
     MemberRequest,
     MembershipAnswer,
 )
-from rtgf_node.wire_decisions import DecisionPage, DecisionProof, DecisionRestartRequest
-from rtgf_node.wire_keys import KeyChangeAnswer, KeyChangeRequest
-from rtgf_node.wire_overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
-from rtgf_node.wire_waivers import WaiversAnswer
+from rtgf_node.wire.decisions import DecisionPage, DecisionProof, DecisionRestartRequest
+from rtgf_node.wire.keys import KeyChangeAnswer, KeyChangeRequest
+from rtgf_node.wire.overview import CorridorsAnswer, OverviewAnswer, RevocationsPage
+from rtgf_node.wire.waivers import WaiversAnswer
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from rtgf_node.core import canonical_json
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.shapes import fit, pointer
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.wire_authzen import (
+from rtgf_node.wire.authzen import (
     AccessAnswer,
     AccessBatch,
     AccessContext,

@@ -21,7 +21,7 @@ from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.core.event import Event
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.wire_decisions import DecisionEntry, DecisionProof
+from rtgf_node.wire.decisions import DecisionEntry, DecisionProof
 
 EVENT_TYPE: Final = "decision_root"
 

@@ -22,8 +22,8 @@ from rtgf_node.actors.messages import Commit
 from rtgf_node.core import decision, event
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.decision import Draft, Interval
-from rtgf_node.decision_figures import DecisionFigures
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.figures.decisions import DecisionFigures
 from rtgf_node.ops.decision_writer import Batch, DecisionWriter
 from rtgf_node.replication.commands import AppendEvents, RecordDecisionRoot
 from rtgf_node.settings import DecisionsConfig

@@ -18,9 +18,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 import trio
 
-from rtgf_node import pki
 from rtgf_node.config import host_and_port
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.replication.peer_frames import (
     PROTOCOL_VERSION,
     Frame,

@@ -11,8 +11,8 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from rtgf_node import pki
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 
 ALPN: Final = "rtgf-peer/1"
 """What is spoken (RFC 7301): a listener of another kind ends the handshake, or says another."""

@@ -17,7 +17,7 @@ from rtgf_node.actors.messages import Commit
 from rtgf_node.core import add_checkpoint, checkpoint, cosignature, event, merkle, note
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.core.keys import SeedSigner
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.commands import AppendEvents
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine

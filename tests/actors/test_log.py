@@ -19,7 +19,7 @@ from rtgf_node.core import event, merkle, proof_bundle
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.core.tree_head import from_document, verify
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.commands import (
     AppendEvents,
     Applied,

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from rtgf_node import witness_guard
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit, Cosign
 from rtgf_node.actors.witness import WitnessActor
@@ -16,7 +15,8 @@ from rtgf_node.core import canonical_json, checkpoint, cosignature, merkle, note
 from rtgf_node.core.add_checkpoint import AddCheckpoint
 from rtgf_node.core.keys import SeedSigner
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.witness_guard import WitnessGuard
+from rtgf_node.guards import witness_guard
+from rtgf_node.guards.witness_guard import WitnessGuard
 from tests.actors.logs import AT, FixedClock, OtherLog, Ours, our_log
 
 SIGNER = SeedSigner("ours.example:ed25519:2026-11:005", bytes([5] * 32))

@@ -22,9 +22,9 @@ from cryptography import x509
 from quart import request
 from quart_trio import QuartTrio
 
-from rtgf_node import pki
 from rtgf_node.api.listeners import Bound, ServerTls, serve
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.settings import HttpConfig
 
 NOW = int(datetime.datetime.now(tz=datetime.UTC).timestamp())

@@ -29,7 +29,7 @@ from rtgf_node.actors.mailbox import Mailbox, Request
 from rtgf_node.actors.messages import Commit, CommitProved
 from rtgf_node.core import digests, event
 from rtgf_node.core.keys import SeedSigner
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.commands import AppendEvents
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.replication.state_machine import StateMachine

@@ -26,7 +26,7 @@ from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit, CommitProved
 from rtgf_node.doors import THREAD_SECONDS
 from rtgf_node.errors import RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.commands import AppendEvents, Proposal
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
 from rtgf_node.store import Store, open_store

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 import msgspec
 
-from rtgf_node import cluster_seat, pki
+from rtgf_node import cluster_seat
 from rtgf_node.cli.demo_node import free_port
+from rtgf_node.keys import pki
 from rtgf_node.store import create_store
-from rtgf_node.wire_cluster import ClusterAnswer, JoinDocument
+from rtgf_node.wire.cluster import ClusterAnswer, JoinDocument
 from tests.bench.cluster_member import Ask, settings
 
 ROOT = Path(__file__).parents[2]

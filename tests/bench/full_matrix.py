@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtgf_node import build_worker
+from rtgf_node.building import worker as build_worker
 from rtgf_node.cli.demo_world import POLICIES, SMALL, SMALL_LISTS
 from rtgf_node.core import snapshot, tokens
 from rtgf_node.core.lists import record, record_file

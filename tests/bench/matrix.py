@@ -16,7 +16,7 @@ from pathlib import Path
 
 import trio
 
-from rtgf_node.build_twice import build_twice
+from rtgf_node.building.twice import build_twice
 from rtgf_node.core.build import BuildOutput
 from tests.bench import full_matrix
 from tests.bench.measure import Row, text

@@ -17,7 +17,7 @@ from rtgf_node import cluster, config, telemetry
 from rtgf_node.api import listeners
 from rtgf_node.api.app import build_app, hot_routes
 from rtgf_node.api.front import Front
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.node import Node
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock

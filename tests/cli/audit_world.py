@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rtgf_node import wire
-from rtgf_node.audit_material import Material
+from rtgf_node.audit.material import Material
 from rtgf_node.core import (
     base64url,
     canonical_json,
@@ -22,7 +22,7 @@ from rtgf_node.core import (
     tree_head,
 )
 from rtgf_node.core.keys import KeySet, PublicKey
-from rtgf_node.wire_decisions import DecisionEntry
+from rtgf_node.wire.decisions import DecisionEntry
 from tests import evidence_world
 from tests.evidence_world import ISSUER, LIST_URI, ROOT, SIGNERS, START, YEAR
 

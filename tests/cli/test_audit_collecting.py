@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rtgf_node import audit, wire
-from rtgf_node.audit_material import MAX_ROUNDS, collect
+from rtgf_node import wire
+from rtgf_node.audit import judgement as audit
+from rtgf_node.audit.material import MAX_ROUNDS, collect
 from rtgf_node.errors import Code, RtgfError
 from tests.cli.audit_world import NOW, ROOT, World
 

@@ -7,13 +7,14 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from rtgf_node import audit, audit_decisions
+from rtgf_node.audit import decisions as audit_decisions
+from rtgf_node.audit import judgement as audit
 from rtgf_node.cli import audit as cli
 from rtgf_node.core import decision
 from rtgf_node.core.decision import Draft
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store.decision_store import DATABASE, DecisionStore
-from rtgf_node.wire_decisions import DecisionPage
+from rtgf_node.wire.decisions import DecisionPage
 from tests.cli.audit_world import CONTENT, NOW, ROOT, World
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from rtgf_node import audit, wire
-from rtgf_node.audit_material import Remembered
+from rtgf_node import wire
+from rtgf_node.audit import judgement as audit
+from rtgf_node.audit.material import Remembered
 from rtgf_node.core import canonical_json, digests, identifiers, jose, merkle, snapshot, times
 from rtgf_node.core.keys import SeedSigner
 from tests.cli.audit_world import CONTENT, NOW, ORIGIN, ROOT, SIGNERS, TERMS, World, token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtgf_node import audit
+from rtgf_node.audit import judgement as audit
 from rtgf_node.core import status_list
 from rtgf_node.errors import Code, RtgfError
 from tests.cli.audit_world import LIST_URI, NOW, ROOT, SIGNERS, World

@@ -9,13 +9,14 @@ import stat
 import pytest
 from cryptography import x509
 
-from rtgf_node import config, key_files, pki
+from rtgf_node import config
 from rtgf_node.cli import node_folder as making
 from rtgf_node.cli.node_settings import ROLES
 from rtgf_node.core import base64url, canonical_json, digests
 from rtgf_node.core.keys import KeySet
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_files, pki
+from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.store import open_store
 
 AT = 1_795_341_600

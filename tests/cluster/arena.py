@@ -17,12 +17,13 @@ from typing import Any
 import msgspec
 import trio
 
-from rtgf_node import cluster_seat, pki
+from rtgf_node import cluster_seat
 from rtgf_node.errors import Code
+from rtgf_node.keys import pki
 from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.store import create_store
 from rtgf_node.store.raft_store import Member, RaftStore
-from rtgf_node.wire_cluster import ClusterMember, JoinDocument
+from rtgf_node.wire.cluster import ClusterMember, JoinDocument
 from tests.cluster.breaks import Break
 from tests.cluster.ledger import Ledger
 from tests.cluster.machines import Machine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
-from rtgf_node.wire_cluster import ClusterAnswer
+from rtgf_node.wire.cluster import ClusterAnswer
 from tests.clusters import cluster_of
 from tests.nodes import TestNode
 

@@ -9,7 +9,7 @@ import trio
 
 from rtgf_node import cluster_seat
 from rtgf_node.store import create_store
-from rtgf_node.wire_cluster import ClusterMember, JoinDocument
+from rtgf_node.wire.cluster import ClusterMember, JoinDocument
 from tests.cluster import people
 from tests.cluster.harm import Harm
 from tests.cluster.member import FAILED

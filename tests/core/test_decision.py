@@ -15,7 +15,7 @@ from rtgf_node.core.decision import Chain, Draft
 from rtgf_node.core.keys import SeedSigner
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.wire import ProofBundle
-from rtgf_node.wire_decisions import DecisionProof
+from rtgf_node.wire.decisions import DecisionProof
 
 AT = 1_790_000_000
 ORIGIN = "log.example"

@@ -1,6 +1,6 @@
 """RTGF-CT-20, RTGF-CT-30, RTGF-REQ-005: the same inputs give the same bytes, wherever it is asked.
 
-That any number of processes builds the same bytes is told in `tests/test_build_worker.py`.
+That any number of processes builds the same bytes is told in `tests/building/test_worker.py`.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from rtgf_node import pki
 from rtgf_node.api import admin, approvals, audit_trail, builds, cluster, keys, overview
 from rtgf_node.cli.node_settings import ROLES
+from rtgf_node.keys import pki
 
 PRIVILEGED = {
     ("POST", "/admin/snapshots"): {"regulator"},

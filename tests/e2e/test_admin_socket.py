@@ -13,7 +13,7 @@ from contextlib import closing
 
 import pytest
 
-from rtgf_node import pki
+from rtgf_node.keys import pki
 from tests.nodes import TestNode
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rtgf_node import pki, wire
+from rtgf_node import wire
+from rtgf_node.keys import pki
 from tests.nodes import RATES, TestNode
 from tests.observing import events
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from rtgf_node import config, key_change, key_files
+from rtgf_node import config
 from rtgf_node.core import status_list, times
 from rtgf_node.core.keys import KeySet
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_change, key_files
+from rtgf_node.keys.key_provider import FileKeyProvider
 from tests.authorities import Demo, push
 from tests.earlier import (
     IMT,

@@ -146,7 +146,7 @@ def planted(*given, **named):
     made["ttl_sec"] -= int(os.environ["PYTHONHASHSEED"])
     return made
 assembly.rmt = planted
-from rtgf_node import build_worker
+from rtgf_node.building import worker as build_worker
 sys.exit(build_worker.main())
 """
 

@@ -19,7 +19,7 @@ from rtgf_node.core import checkpoint, decision, digests
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.keys import KeySet, SeedSigner
 from rtgf_node.errors import RtgfError
-from rtgf_node.wire_decisions import DecisionRestartRequest
+from rtgf_node.wire.decisions import DecisionRestartRequest
 from tests.nodes import ORIGIN, PATIENCE_SECONDS, RATES, TestNode, context
 
 RMT = "RMT:SG:payments_aml:2026-10.1"

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from rtgf_node import key_change, key_files
 from rtgf_node.core import base64url, jose, times
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet, PublicKey
-from rtgf_node.key_provider import FileKeyProvider
+from rtgf_node.keys import key_change, key_files
+from rtgf_node.keys.key_provider import FileKeyProvider
 from tests.earlier import QUIET
 from tests.inside import ShiftedClock, serve_inside
 from tests.nodes import RATES, Reply, TestNode

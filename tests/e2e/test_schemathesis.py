@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from rtgf_node import pki
 from rtgf_node.api import contract_document
 from rtgf_node.api.contract import Operation
+from rtgf_node.keys import pki
 from rtgf_node.settings import Role
 from tests.nodes import TestNode
 

@@ -14,19 +14,19 @@ from typing import NamedTuple
 
 import trio
 
-from rtgf_node import witness_guard
-from rtgf_node.audit_state import EventFile
+from rtgf_node.audit.state import EventFile
+from rtgf_node.copies.destinations import Folder
+from rtgf_node.copies.export import export
 from rtgf_node.core import checkpoint, decision, tiles
-from rtgf_node.destinations import Folder
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.export import export
-from rtgf_node.key_provider import FASTEST, FileKeyProvider
+from rtgf_node.guards import witness_guard
+from rtgf_node.guards.witness_guard import WitnessGuard
+from rtgf_node.keys.key_provider import FASTEST, FileKeyProvider
 from rtgf_node.store import create_store, node_store, open_store
 from rtgf_node.store.decision_store import DATABASE, DecisionReader, DecisionStore
 from rtgf_node.store.witness_store import CosignedRow
 from rtgf_node.whole_file import write_whole
 from rtgf_node.wire import LogEntry
-from rtgf_node.witness_guard import WitnessGuard
 from tests.core.test_decision import AT, draft
 from tests.ops.deciding import CHAIN, deciding
 from tests.public_log import KEY, PublicLog, entry, grow, sign_head

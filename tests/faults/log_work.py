@@ -20,7 +20,7 @@ from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.decision import Interval
 from rtgf_node.core.keys import KeySet, PublicKey, SeedSigner
 from rtgf_node.errors import RtgfError
-from rtgf_node.head_guard import HeadGuard
+from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication import commands
 from rtgf_node.replication.commands import Command, Outcome
 from rtgf_node.replication.solo import SoloReplicator

@@ -13,8 +13,8 @@ from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import Commit
 from rtgf_node.core import decision, event
 from rtgf_node.core.decision import Interval
-from rtgf_node.decision_figures import DecisionFigures
 from rtgf_node.errors import RtgfError
+from rtgf_node.figures.decisions import DecisionFigures
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.replication.commands import Command, Proposal
 from rtgf_node.replication.solo import SoloReplicator

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 import trio
 
-from rtgf_node import pki
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.ops import audit_trail, syslog
 from rtgf_node.ops.audit_trail import AuditTrail, Entry
 from rtgf_node.ops.syslog import PRIORITY, Syslog

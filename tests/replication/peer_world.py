@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from rtgf_node import pki
+from rtgf_node.keys import pki
 from rtgf_node.replication.bulk import Bulk
 from rtgf_node.replication.peer_frames import Hello, Kind, document
 from rtgf_node.replication.peer_stream import PeerLimits, Seat

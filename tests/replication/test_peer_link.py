@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 import trio
 
-from rtgf_node import pki
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.keys import pki
 from rtgf_node.replication.peer_frames import MAX_MESSAGE_BYTES
 from rtgf_node.replication.peer_link import PeerLink
 from rtgf_node.replication.peer_transport import listen

@@ -8,7 +8,7 @@ import pytest
 import structlog
 import trio
 
-from rtgf_node import pki
+from rtgf_node.keys import pki
 from rtgf_node.replication import peer_listener
 from rtgf_node.replication.peer_frames import HEADER, MAX_BYTES, Ask, Kind, document, frame
 from rtgf_node.store.raft_store import Member

@@ -25,10 +25,10 @@ from rtgf_node.wire import (
     TokenVerdict,
     VerifyAnswer,
 )
-from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalsAnswer
-from rtgf_node.wire_audit_trail import AuditTrailPage
-from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember
-from rtgf_node.wire_overview import (
+from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalsAnswer
+from rtgf_node.wire.audit_trail import AuditTrailPage
+from rtgf_node.wire.cluster import ClusterAnswer, ClusterMember
+from rtgf_node.wire.overview import (
     CorridorsAnswer,
     OverviewAnswer,
     PlaceStanding,

@@ -16,7 +16,7 @@ from rtgf_node.wire import (
     ReadyAnswer,
     StatusAnswer,
 )
-from rtgf_node.wire_overview import (
+from rtgf_node.wire.overview import (
     ActorFigures,
     Cursors,
     Disk,

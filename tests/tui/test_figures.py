@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rtgf_node.wire import ReadyAnswer
-from rtgf_node.wire_overview import Tally
+from rtgf_node.wire.overview import Tally
 from tests.tui.fake_overview import degraded, overview
 from tui import words
 from tui.history import History, quantile

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from rtgf_node.wire_overview import ActorFigures
+from rtgf_node.wire.overview import ActorFigures
 from tui import words
 from tui.history import ActorPace
 from tui.screens.pane import Pane

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 
 from rtgf_node.client import Question, operator_questions
 from rtgf_node.core import times
-from rtgf_node.wire_approvals import ApprovalAnswer, ApprovalRequest
+from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import DIM, Span, Spans, told

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from rtgf_node.client import Question, operator_questions
-from rtgf_node.wire_approvals import ApprovalAnswer
-from rtgf_node.wire_cluster import ClusterAnswer, ClusterMember, LeadershipRequest
+from rtgf_node.wire.approvals import ApprovalAnswer
+from rtgf_node.wire.cluster import ClusterAnswer, ClusterMember, LeadershipRequest
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import BAD, DIM, OK, WARN, Span, Spans, line, told

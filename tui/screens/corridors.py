@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from rtgf_node.client import operator_questions
-from rtgf_node.wire_overview import CorridorsAnswer, PlaceStanding
+from rtgf_node.wire.overview import CorridorsAnswer, PlaceStanding
 from tui.screens.pane import Pane
 from tui.tones import BAD, DIM, OK, WARN, Span, line
 from tui.watch import Watch

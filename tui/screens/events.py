@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from textual.app import ComposeResult
 
 from rtgf_node.client import operator_questions, questions
-from rtgf_node.wire_overview import Cursors, OverviewAnswer
+from rtgf_node.wire.overview import Cursors, OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import DIM, Span, Spans, told

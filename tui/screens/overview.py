@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
 from rtgf_node.core import times
-from rtgf_node.wire_overview import OverviewAnswer, SourceFigures
+from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 from tui import words
 from tui.history import Look
 from tui.needs import of_all

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from rtgf_node.client import operator_questions
 from rtgf_node.core import times
 from rtgf_node.wire import RevocationEntry, RevokeItem, RevokeRequest
-from rtgf_node.wire_overview import OverviewAnswer
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.screens.registry import revocation, revoking

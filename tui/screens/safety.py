@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from rtgf_node.core import times
-from rtgf_node.wire_overview import Expiry, OverviewAnswer
+from rtgf_node.wire.overview import Expiry, OverviewAnswer
 from tui import words
 from tui.needs import LATE_DAYS, LOW_DISK, WARN_DAYS
 from tui.screens.pane import Pane

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from rtgf_node.client import Question, operator_questions
-from rtgf_node.wire_overview import OverviewAnswer, SourceFigures
+from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 from tui import words
 from tui.screens.overview import source_state
 from tui.screens.pane import Hint, Pane

@@ -1,0 +1,1 @@
+"""Further processes that answer reads and verifications: what they are, follow and say."""
