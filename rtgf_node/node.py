@@ -323,6 +323,7 @@ class Node:
             supervisor=self._supervisor,
             mailboxes=tuple(boxes.values()),
             log=log_actor,
+            compiler=compiler,
             verifier=verifier,
             decisions=decisions,
             neighbours=neighbours,

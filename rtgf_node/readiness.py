@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rtgf_node import __version__, webhooks
 from rtgf_node.actors import quarantine
+from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.fetcher import FetcherActor
 from rtgf_node.actors.log import LogActor
 from rtgf_node.actors.mailbox import Mailbox
@@ -43,6 +44,7 @@ class Readiness(NamedTuple):
     supervisor: Supervisor
     mailboxes: tuple[Mailbox, ...]
     log: LogActor
+    compiler: CompilerActor
     verifier: VerifierActor
     decisions: DecisionLog
     neighbours: Neighbours
@@ -97,6 +99,8 @@ class Readiness(NamedTuple):
         wanted += [*self.neighbours.checks(), *self.workers()]
         wanted += webhooks.checks(self.config, self.store, now=self.clock.now())
         wanted.append(key_expiry.check(self.store, now=self.clock.now()))
+        unpublished = self.compiler.unpublished
+        wanted.append(Check("builds", unpublished is None, unpublished or "none is unpublished"))
         state = "ready"
         if not all(check.ok for check in wanted) or not needed[-1].ok:
             state = "degraded"

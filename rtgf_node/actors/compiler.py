@@ -94,6 +94,8 @@ class CompilerActor:
         self._builds: OrderedDict[str, BuildRecord] = OrderedDict()
         self._running: BuildRecord | None = None
         self._interrupted = builds.running_builds()
+        self.unpublished: str | None = None
+        """The build that was finished or out of time, and could not be published since."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled; a build under way is cancelled with it."""
@@ -257,6 +259,10 @@ class CompilerActor:
             )
         elif build.scope.cancelled_caught:
             state = "cancelled"
+        if state in {"published", "nothing_due"}:
+            self.unpublished = None
+        if failure is not None and failure.code is Code.RTGF_PIPELINE_PUBLISH_FAIL:
+            self.unpublished = f"{build.build_id} could not be published: {failure.detail}"
         if state != "published":
             await self._note_end(build, state, failure)
             build.end(state, failure)

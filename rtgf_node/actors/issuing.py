@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import trio
 
 from rtgf_node.actors.build_record import BuildRecord
-from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.mailbox import Mailbox, Request
 from rtgf_node.actors.messages import AskForApproval, PrepareDatasets, Publish, Stage
 from rtgf_node.actors.signing import Signing
 from rtgf_node.core import digests
@@ -28,6 +28,16 @@ WAITING: Final = "waiting"
 
 STAGE_BYTES: Final = 4 << 20
 """Signed tokens that are handed on at once: a build that is larger is staged in such pieces."""
+
+
+PUBLISH_TRIES: Final = 3
+"""The log may have no leader just now, or its actor begin anew: it gets this many chances."""
+
+PUBLISH_PAUSE_SECONDS: Final = 2.0
+"""Before the next try, times the number of tries so far: an election takes less."""
+
+PASSING: Final = frozenset({Code.RTGF_UNAVAILABLE, Code.RTGF_OVERLOADED, Code.RTGF_ACTOR_CRASHED})
+"""What the log says when it may take in a moment what it did not take now."""
 
 
 _KEY_OF: Final = b"rtgf-node pieces of the build\n"
@@ -109,7 +119,8 @@ class Issuing:
           approved_by: the second person.
 
         Raises:
-          RtgfError: RTGF_BUILD_TRANSPARENCY_FAIL if the log did not take it.
+          RtgfError: RTGF_BUILD_TRANSPARENCY_FAIL if the log refuses it,
+            RTGF_PIPELINE_PUBLISH_FAIL if it did not answer, with the cause of every try.
         """
         acts = self._acts(ready)
         if acts and approved_by is None:
@@ -123,22 +134,18 @@ class Issuing:
         # What the log has in hand is not undone by giving up, so it is not given up.
         limit.deadline = math.inf
         build.committing = True
-        try:
-            await self._registry.ask(
-                Publish(
-                    build_id=build.build_id,
-                    manifest=ready.manifest,
-                    staged=staged,
-                    tokens=tuple(rest),
-                    accepted_conflicts=ready.accepted,
-                    actor=build.asked.actor,
-                    approver=approved_by or build.asked.actor,
-                    summary=build.summary(),
-                )
+        await self._hand_on(
+            Publish(
+                build_id=build.build_id,
+                manifest=ready.manifest,
+                staged=staged,
+                tokens=tuple(rest),
+                accepted_conflicts=ready.accepted,
+                actor=build.asked.actor,
+                approver=approved_by or build.asked.actor,
+                summary=build.summary(),
             )
-        except RtgfError as error:
-            unknown = error.code is Code.RTGF_ACTOR_CRASHED
-            raise _not_taken(error, unknown=unknown) from error
+        )
         build.stage("publish", f"{len(ready.names)} tokens are served")
         build.end("published")
 
@@ -149,15 +156,37 @@ class Issuing:
         piece: list[bytes] = []
         for artefact in ready.tokens():
             if size >= STAGE_BYTES:
-                try:
-                    await self._registry.ask(Stage(build.build_id, staged, tuple(piece)))
-                except RtgfError as error:
-                    raise _not_taken(error, unknown=False) from error
+                await self._hand_on(Stage(build.build_id, staged, tuple(piece)))
                 staged, size, piece = staged + len(piece), 0, []
             piece.append(await signing.sign(artefact))
             size += len(piece[-1])
             build.step(staged + len(piece), len(ready.names))
         return staged, piece
+
+    async def _hand_on(self, request: Request[Any]) -> None:
+        """Have the log take it; both can be asked for again when an answer was lost."""
+        causes: list[RtgfError] = []
+        for attempt in range(1, PUBLISH_TRIES + 1):
+            try:
+                await self._registry.ask(request)
+            except RtgfError as error:
+                if error.code not in PASSING:
+                    raise RtgfError(
+                        Code.RTGF_BUILD_TRANSPARENCY_FAIL,
+                        "the log did not take the build; nothing was published",
+                        causes=(error,),
+                    ) from error
+                causes.append(error)
+            else:
+                return
+            if attempt < PUBLISH_TRIES:
+                await trio.sleep(PUBLISH_PAUSE_SECONDS * attempt)
+        raise RtgfError(
+            Code.RTGF_PIPELINE_PUBLISH_FAIL,
+            f"the log gave no answer {PUBLISH_TRIES} times; whether the build is published after"
+            " all, another build tells: it issues what is still due",
+            causes=tuple(causes),
+        )
 
     def key_of(self, request: bytes) -> bytes | None:
         """Return a secret of a build's request that nobody has without this node's key.
@@ -216,14 +245,3 @@ class Issuing:
         )
         build.stage("approval", f"waits for a second person: {approval_id}")
         build.end(WAITING)
-
-
-def _not_taken(error: RtgfError, *, unknown: bool) -> RtgfError:
-    return RtgfError(
-        Code.RTGF_BUILD_TRANSPARENCY_FAIL,
-        "the log stopped before it answered; whether the build is published, another build tells:"
-        " it issues what is still due"
-        if unknown
-        else "the log did not take the build; nothing was published",
-        causes=(error,),
-    )

@@ -28,13 +28,15 @@ class Publishing:
         self._staging = StagingStore(conn)
 
     def stage(self, command: StageTokens) -> None:
-        """Keep tokens of a build until it is published.
+        """Keep tokens of a build until it is published; the last piece may come again.
 
         Raises:
           RtgfError: RTGF_CONFLICT if those before them are not here.
         """
         if command.first == 0:
             self._staging.drop(command.build_id)
+        elif tuple(self._staging.tokens(command.build_id, first=command.first)) == command.tokens:
+            return
         self._check_staged(command.build_id, command.first)
         self._staging.append(command.build_id, command.first, command.tokens)
 
@@ -131,22 +133,23 @@ class Publishing:
         )
 
     def _published_before(self, command: PublishBuild, held: BuildRow) -> tuple[int, ...]:
-        leaves = [held.leaf_index]
+        of_build = self._registry.ids_of_build(command.build_id)
         same = held.manifest_digest == command.manifest_digest
+        # What was staged is dropped when it is published; the manifest tells its digests.
+        same = same and len(of_build) == command.staged + len(command.tokens)
         for token in self._tokens(command):
             issued = self._registry.token(token.token_id)
             same = same and issued is not None and issued.token.body == token.body
-            leaves.append(issued.leaf_index if issued is not None else None)
-        found = [leaf for leaf in leaves if leaf is not None]
-        of_build = self._registry.ids_of_build(command.build_id)
-        if not same or len(found) != 1 + len(of_build):
+        if not same:
             raise RtgfError(
                 Code.RTGF_CONFLICT,
                 f"{command.build_id} was published with other content; two builds of the same "
                 "inputs must not differ, compare their manifests",
             )
         self._staging.drop(command.build_id)
-        return tuple(found)
+        issued_all = map(self._registry.token, of_build)
+        leaves = [held.leaf_index, *(one.leaf_index for one in issued_all if one is not None)]
+        return tuple(leaf for leaf in leaves if leaf is not None)
 
     def _check_not_withdrawn(self, command: PublishBuild) -> None:
         for token in self._tokens(command):

@@ -26,10 +26,11 @@ class StagingStore:
         ).fetchone()
         return int(count)
 
-    def tokens(self, build_id: str) -> Iterator[TokenRow]:
-        """Yield the tokens of a build in their order, one read at a time."""
+    def tokens(self, build_id: str, *, first: int = 0) -> Iterator[TokenRow]:
+        """Yield the tokens of a build in their order from `first` on, one read at a time."""
         rows = self._conn.execute(
-            "SELECT token FROM staged_tokens WHERE build_id = ? ORDER BY number", (build_id,)
+            "SELECT token FROM staged_tokens WHERE build_id = ? AND number >= ? ORDER BY number",
+            (build_id, first),
         )
         for (token,) in rows:
             yield _decode(token)

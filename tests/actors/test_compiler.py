@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import structlog
 import trio
 
 from rtgf_node import telemetry
-from rtgf_node.actors import build_record, compiler
+from rtgf_node.actors import build_record, compiler, issuing
 from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.issuing import Issuing
@@ -174,21 +175,38 @@ async def test_a_slow_log_is_waited_for(autojump_clock, monkeypatch, tmp_path):
     assert answer.state == "published"
 
 
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (Code.RTGF_ACTOR_CRASHED, "whether the build is published"),
-        (Code.RTGF_CONFLICT, "nothing was published"),
-    ],
-)
-async def test_it_says_only_what_is_known_of_a_failed_publishing(
-    autojump_clock, monkeypatch, tmp_path, code, words
+@pytest.mark.parametrize("code", [Code.RTGF_ACTOR_CRASHED, Code.RTGF_UNAVAILABLE])
+@pytest.mark.parametrize("failures", [1, 2, 3])
+async def test_publishing_is_tried_three_times(
+    autojump_clock, monkeypatch, tmp_path, code, failures
 ):
+    """RTGF-CT-83."""
+    asked = []
+
+    async def hiccup() -> None:
+        asked.append(trio.current_time())
+        if len(asked) <= failures:
+            raise RtgfError(code, "no")
+
+    answer = await built(monkeypatch, tmp_path, one_token, hiccup)
+    if failures < issuing.PUBLISH_TRIES:
+        assert (answer.state, len(asked)) == ("published", failures + 1)
+    else:
+        assert (answer.state, answer.code) == ("failed", "RTGF_PIPELINE_PUBLISH_FAIL")
+        assert "whether the build is published" in answer.detail
+        assert [cause["code"] for cause in answer.causes] == [code.name] * 3
+    assert all(later - before >= 2 for before, later in itertools.pairwise(asked))
+
+
+async def test_what_the_log_refuses_is_not_tried_again(autojump_clock, monkeypatch, tmp_path):
     """RTGF-CT-84."""
+    asked = []
 
     async def refuse() -> None:
-        raise RtgfError(code, "no")
+        asked.append("publish")
+        raise RtgfError(Code.RTGF_CONFLICT, "no")
 
     answer = await built(monkeypatch, tmp_path, one_token, refuse)
     assert (answer.state, answer.code) == ("failed", "RTGF_BUILD_TRANSPARENCY_FAIL")
-    assert words in answer.detail
+    assert "nothing was published" in answer.detail
+    assert len(asked) == 1

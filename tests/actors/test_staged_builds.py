@@ -125,14 +125,14 @@ async def test_every_piece_but_the_last_is_staged_and_all_are_published(store, w
     assert store.staging.builds() == []
 
 
-async def test_a_piece_that_the_log_does_not_take_ends_the_build(store, world):
-    """RTGF-CT-82."""
+async def test_a_piece_that_the_log_does_not_take_ends_the_build(autojump_clock, store, world):
+    """RTGF-CT-82, RTGF-CT-83."""
     with pytest.raises(BaseExceptionGroup) as caught:
         await world(refuse_piece=2)
     (error,) = caught.value.exceptions
     assert isinstance(error, RtgfError)
-    assert error.code is Code.RTGF_BUILD_TRANSPARENCY_FAIL
-    assert [cause.code for cause in error.causes] == [Code.RTGF_UNAVAILABLE]
+    assert error.code is Code.RTGF_PIPELINE_PUBLISH_FAIL
+    assert [cause.code for cause in error.causes] == [Code.RTGF_UNAVAILABLE] * 3
     assert store.registry.count() == store.log.size == 0
 
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 import trio
 
-from rtgf_node.actors import compiler
+from rtgf_node.actors import compiler, issuing
+from rtgf_node.actors.publication import Publication
 from rtgf_node.errors import Code, RtgfError
 from tests.authorities import Demo, pinned, push
 from tests.inside import serve_inside
@@ -250,6 +251,38 @@ def test_a_signing_device_that_recovers_in_time_stops_nothing(small):
         assert counted(node, 'rtgf_artifact_sign_total{result="error"}') == 2
 
     serve_inside(node, body, token_signer=lambda real: Hiccup(real, failures=2))
+
+
+def test_a_build_that_cannot_be_published_is_told_until_one_is(small, monkeypatch):
+    """RTGF-CT-83: three tries, then the node says so to whoever watches it."""
+    node, real, asked = small, Publication.publish, []
+
+    async def no_leader(publication, request):
+        asked.append(request.build_id)
+        if len(asked) <= issuing.PUBLISH_TRIES:
+            raise RtgfError(Code.RTGF_UNAVAILABLE, "nobody leads")
+        return await real(publication, request)
+
+    monkeypatch.setattr(issuing, "PUBLISH_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(Publication, "publish", no_leader)
+
+    def told() -> tuple[str, bool]:
+        answer = node.ask("GET", "/admin/status", role="operator").json()["ready"]
+        return answer["state"], {one["name"]: one["ok"] for one in answer["checks"]}["builds"]
+
+    def body() -> None:
+        push(node, body_of("EU"))
+        assert told() == ("ready", True)
+        build = node.compile()
+        assert_stopped(node, build, "RTGF_PIPELINE_PUBLISH_FAIL", "RTGF_UNAVAILABLE")
+        assert len(asked) == len(build.causes) == 3
+        assert counted(node, "rtgf_pipeline_publish_failures_total") == 1
+        assert told() == ("degraded", False)
+        assert served(node) == set()
+        assert node.compile().issued == [rmt("EU")]
+        assert told() == ("ready", True)
+
+    serve_inside(node, body)
 
 
 def test_a_build_whose_parent_falls_meanwhile_is_not_published(small, monkeypatch):

@@ -97,6 +97,25 @@ def test_staged_again_after_it_was_published_it_changes_nothing(store, client):
     assert client.refused(rest(4)).code is Code.RTGF_CONFLICT
 
 
+def test_a_piece_whose_answer_was_lost_may_come_again(store, client):
+    """RTGF-CT-83."""
+    client.accepted(stage(0, *WHOLE.tokens[:1]))
+    for _ in range(2):
+        client.accepted(stage(1, *WHOLE.tokens[1:3]))
+        assert [*store.staging.tokens(ID)] == [*WHOLE.tokens[:3]]
+    altered = structs.replace(WHOLE.tokens[1], body=b"{}")
+    assert client.refused(stage(1, altered, WHOLE.tokens[2])).code is Code.RTGF_CONFLICT
+
+
+def test_a_build_whose_answer_was_lost_may_come_again(store, client):
+    """RTGF-CT-83."""
+    client.accepted(stage(0, *WHOLE.tokens[:2]))
+    first = client.accepted(rest(2))
+    assert client.accepted(rest(2)).leaf_indexes == first.leaf_indexes
+    assert store.log.size == len(first.leaf_indexes)
+    assert client.refused(structs.replace(rest(2), staged=1)).code is Code.RTGF_CONFLICT
+
+
 def test_what_is_staged_outlives_the_writer_and_no_other_build_has_it(store, client):
     client.accepted(stage(0, *WHOLE.tokens[:2]))
     again = samples.Client(StateMachine(store), "after a restart")
