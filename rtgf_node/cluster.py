@@ -13,22 +13,27 @@ import structlog
 import trio
 
 from rtgf_node.cluster_seat import decisions_chain
+from rtgf_node.core.clock import Clock
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.figures.cluster import MemberFigures
 from rtgf_node.place import Alone, Place
 from rtgf_node.replication.bulk import Bulk
+from rtgf_node.replication.divergence import Divergence
 from rtgf_node.replication.peer_stream import Seat
 from rtgf_node.replication.peer_tls import PeerTls
 from rtgf_node.replication.peer_transport import PeerTransport
-from rtgf_node.replication.raft import RaftReplicator, RaftSettings
+from rtgf_node.replication.raft import RaftReplicator
+from rtgf_node.replication.raft_settings import RaftSettings
 from rtgf_node.replication.solo import SoloReplicator
+from rtgf_node.replication.starts import Starts
 from rtgf_node.replication.state_files import FOLDER, Manifest
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.store.raft_store import Member, RaftState, RaftStore
+from rtgf_node.store.snapshot_file import SignedState
 from rtgf_node.wire import Check
-from rtgf_node.wire.cluster import ClusterAnswer, ClusterMember, JoinDocument
+from rtgf_node.wire.cluster import ClusterAnswer, ClusterMember, JoinDocument, StateFetch
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +43,7 @@ INCOMING = "incoming"
 
 @asynccontextmanager
 async def place(
-    config: Config, store: Store, *, check_head: Callable[[bytes], None]
+    config: Config, store: Store, clock: Clock, *, check_head: Callable[[SignedState], None]
 ) -> AsyncIterator[Place]:
     """Take the node's place; when it is left, what was proposed is decided and the lead handed on.
 
@@ -52,7 +57,7 @@ async def place(
         async with SoloReplicator(machine) as replicator:
             yield Alone(config, store, machine, replicator)
         return
-    async with _membership(config, store, state, check_head) as found:
+    async with _membership(config, store, state, clock, check_head) as found:
         yield found
 
 
@@ -60,12 +65,20 @@ class Membership:
     """The place of a member of a cluster."""
 
     def __init__(
-        self, config: Config, store: Store, replicator: RaftReplicator, transport: PeerTransport
+        self,
+        config: Config,
+        store: Store,
+        replicator: RaftReplicator,
+        transport: PeerTransport,
+        bulk: Bulk,
+        seat: Seat,
     ) -> None:
         self.replicator = replicator
+        self._cluster_id = seat.cluster_id
         self._config = config
         self._store = store
         self._transport = transport
+        self._bulk = bulk
 
     @property
     def failed(self) -> trio.Event:
@@ -86,6 +99,23 @@ class Membership:
     def has_state(self) -> bool:
         """Whether another member's state was taken, or there was one from the beginning."""
         return bool(self.replicator.quorums())
+
+    @property
+    def waits(self) -> str | None:
+        """For another member's state, and why it does not come."""
+        fetching = self._fetching()
+        if fetching is not None:
+            return _words(fetching)
+        if self.has_state:
+            return None
+        members, figures = self.replicator.members(), self._transport.figures.items()
+        failures = [
+            f"{members[peer].name}: {one.last_failure}"
+            for peer, one in figures
+            if peer in members and not one.is_connected and one.last_failure
+        ]
+        trouble = self.replicator.taking.trouble
+        return "; ".join(["no member has sent its state yet", *filter(None, [trouble]), *failures])
 
     @property
     def decisions_chain(self) -> str:
@@ -118,12 +148,17 @@ class Membership:
             tree_size=self._store.log.size,
             staleness_seconds=round(min(status.staleness_seconds, 1e9), 3),
             members=members,
+            cluster_id=self._cluster_id,
+            waits=self.waits,
+            fetching=self._fetching(),
         )
 
     def checks(self) -> list[Check]:
         """Return what readiness asks of a member."""
         if self.replicator.removed.is_set():
             return [Check("cluster", ok=False, detail="this node was removed from its cluster")]
+        if (waits := self.waits) is not None:
+            return [Check("cluster", ok=False, detail=waits)]
         age = self.replicator.staleness_seconds()
         limit = self._config.verify.max_staleness_seconds
         if age > limit:
@@ -158,6 +193,7 @@ class Membership:
         log.info("member_added", name=name, raft_id=raft_id)
         return JoinDocument(
             cluster=self._config.log_origin(),
+            cluster_id=self._cluster_id,
             raft_id=raft_id,
             name=name,
             members=[_line(one) for one in self.replicator.status().members],
@@ -197,6 +233,19 @@ class Membership:
         log.info("member_changed", name=member.name, role=member.role)
         return self.shown()
 
+    def _fetching(self) -> StateFetch | None:
+        under_way = self.replicator.taking.under_way
+        if under_way is None:
+            return None
+        members, manifest = self.replicator.members(), under_way.manifest
+        return StateFetch(
+            member=members[under_way.member].name if under_way.member in members else "",
+            bytes=self._bulk.here(manifest.sha256, self._config.node.data_dir / INCOMING),
+            of_bytes=manifest.size,
+            objects=sum(map(self._store.objects.has, under_way.missing)),
+            of_objects=len(under_way.missing),
+        )
+
     def _leader(self) -> str:
         names = {one.raft_id: one.name for one in self.replicator.members().values()}
         name = names.get(self.replicator.leader_id)
@@ -211,12 +260,18 @@ class Membership:
 
 @asynccontextmanager
 async def _membership(
-    config: Config, store: Store, state: RaftState, check_head: Callable[[bytes], None]
+    config: Config,
+    store: Store,
+    state: RaftState,
+    clock: Clock,
+    check_head: Callable[[SignedState], None],
 ) -> AsyncIterator[Membership]:
     """Take part in the cluster while the context lasts."""
     told = config.cluster
     tls = PeerTls(told.certificate_file, told.key_file, told.ca_file)
-    seat = Seat(config.log_origin(), state.raft_id)
+    starts = Starts(secrets.token_bytes(8))
+    cluster_id = RaftStore(store.conn).cluster_id()
+    seat = Seat(config.log_origin(), cluster_id, state.raft_id, starts)
 
     def jitter() -> float:
         return secrets.randbelow(1000) / 1000
@@ -240,6 +295,10 @@ async def _membership(
     )
     transport = PeerTransport(seat, roster=roster, tls=tls, serve_bulk=bulk.serve, jitter=jitter)
 
+    def incident(found: Divergence) -> bytes:
+        name, actor = roster()[found.raft_id].name, config.log_origin()
+        return found.incident(name, at=clock.now(), actor=actor)
+
     async def fetch_state(manifest: Manifest, sender: int) -> Path:
         return await bulk.fetch_file(manifest.sha256, manifest.size, sender, incoming)
 
@@ -250,23 +309,35 @@ async def _membership(
         objects=bulk,
         fetch_state=fetch_state,
         check_head=check_head,
-        nonce=secrets.token_bytes(8),
+        incident=incident,
+        starts=starts,
         settings=RaftSettings(
             tick_seconds=told.tick_milliseconds / 1000,
             election_ticks=told.election_ticks,
             compact_every=told.compact_every,
         ),
     )
-    bulk.sweep()
+    bulk.sweep(clock.now())
     async with trio.open_nursery() as nursery:
         await nursery.start(replicator.run)
         await nursery.start(partial(transport.run, told.bind, replicator))
         try:
-            yield Membership(config, store, replicator, transport)
+            yield Membership(config, store, replicator, transport, bulk, seat)
         finally:
             with trio.CancelScope(shield=True):
                 await replicator.aclose()
             nursery.cancel_scope.cancel()
+
+
+def _words(fetching: StateFetch) -> str:
+    whose = f"the state of {fetching.member}"
+    if fetching.bytes < fetching.of_bytes:
+        return f"it fetches {whose}: {fetching.bytes:,} of {fetching.of_bytes:,} bytes"
+    if fetching.objects < fetching.of_objects:
+        return (
+            f"it fetches what {whose} rests on: {fetching.objects} of {fetching.of_objects} files"
+        )
+    return f"it checks {whose}"
 
 
 def _line(member: Member) -> ClusterMember:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -50,6 +51,7 @@ def found(store: Store, *, name: str, address: str) -> None:
         RaftStore(store.conn).found(
             FIRST,
             [Member(FIRST, name, address, "voter")],
+            cluster_id=secrets.token_hex(16),
             conf_state=ConfState((FIRST,)).encode(),
             index=FIRST,
             term=FIRST,
@@ -76,7 +78,7 @@ def join(store: Store, document: JoinDocument, *, cluster: str) -> None:
         )
     members = [Member(one.raft_id, one.name, one.address, one.role) for one in document.members]
     with _transaction(store):
-        RaftStore(store.conn).found(document.raft_id, members)
+        RaftStore(store.conn).found(document.raft_id, members, cluster_id=document.cluster_id)
 
 
 def leave(store: Store, guard: HeadGuard, *, alone: bool) -> int:

@@ -231,6 +231,8 @@ def _explain(error: msgspec.ValidationError, places: _Places) -> NoReturn:
     setting = path.rstrip("`").removeprefix(".")
     unknown = re.search(r"contains unknown field `(.*)`", message)
     if unknown is None:
+        shown = "it is not written as config/rtgf.example.toml shows; its form is"
+        message = message.replace("Expected `str` matching regex", shown)
         _refuse(f"{setting}: {message}" if setting else message, places.pointer(setting))
     full = f"{setting}.{unknown[1]}" if setting else unknown[1]
     hint = _nearest(unknown[1], _names_in(setting), prefix=f"{setting}." if setting else "")

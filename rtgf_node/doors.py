@@ -1,9 +1,8 @@
-"""The listeners of a node: open until a signal comes, or until the node is to begin anew."""
+"""The listeners of a node: open until it is told to stop, or is to begin anew."""
 
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,9 +16,11 @@ from rtgf_node.api.app import build_app, hot_routes
 from rtgf_node.api.behind import Framework
 from rtgf_node.api.desk import Desk
 from rtgf_node.api.front import Front
-from rtgf_node.api.listeners import Bound, ServerTls
+from rtgf_node.api.listeners import Bound
 from rtgf_node.api.metrics import build_app as metrics_app
+from rtgf_node.api.server_tls import ServerTls
 from rtgf_node.errors import RtgfError
+from rtgf_node.process_signals import Signals
 from rtgf_node.workers.pool import Workers
 
 log = structlog.get_logger(__name__)
@@ -43,8 +44,13 @@ class Doors:
         self._workers = workers
         self._may_answer = may_answer
 
-    async def open_until_told(self, started: Callable[[Bound], None]) -> None:
-        """Open the doors; at the signal close them, and return when what was asked is answered."""
+    async def open_until_told(
+        self,
+        signals: Signals,
+        *,
+        task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Open the doors; once told, close them, and return when what was asked is answered."""
         config = self._config
         async with trio.open_nursery() as nursery:
             if config.metrics.bind:
@@ -89,9 +95,9 @@ class Doors:
                 issuer=self._config.node.issuer,
                 version=__version__,
             )
-            started(bound)
+            task_status.started(bound)
             try:
-                await self._wait_told(tls)
+                await self._wait_told(signals, tls)
             finally:
                 gc.unfreeze()  # a node that begins anew leaves all of this behind
             log.info("node_stopping")
@@ -99,21 +105,17 @@ class Doors:
             await framework.retire()
             nursery.cancel_scope.cancel()
 
-    async def _wait_told(self, tls: ServerTls) -> None:
-        """Return at SIGTERM or SIGINT, or to begin anew; at SIGHUP take the certificates anew."""
+    async def _wait_told(self, signals: Signals, tls: ServerTls) -> None:
+        """Return when told to stop, or to begin anew; at a SIGHUP take the certificates anew."""
         async with trio.open_nursery() as nursery:
 
-            async def begin_anew() -> None:
-                await self._desk.cluster.restart_needed.wait()
+            async def until(told: trio.Event) -> None:
+                await told.wait()
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(begin_anew)
-            with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-                async for received in signals:
-                    if received != signal.SIGHUP:
-                        break
-                    self._read_certificates(tls)
-            nursery.cancel_scope.cancel()
+            nursery.start_soon(until, signals.stop)
+            nursery.start_soon(until, self._desk.cluster.restart_needed)
+            nursery.start_soon(signals.at_hang_up, partial(self._read_certificates, tls))
 
     def _read_certificates(self, tls: ServerTls) -> None:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
 
 import structlog
 import trio
@@ -58,7 +57,8 @@ from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.ops.syslog import Syslog
 from rtgf_node.overview import Overview
-from rtgf_node.place import Place
+from rtgf_node.place import Place, end_with
+from rtgf_node.process_signals import Signals
 from rtgf_node.readiness import Readiness
 from rtgf_node.replication.revocation_news import RevocationNews
 from rtgf_node.settings import Config
@@ -100,11 +100,10 @@ class Node:
         limits = RateLimits(config.limits, is_shared=config.workers.count > 0)
         rules = access_rules.load(config)
         workers = Workers(config, replicator, limits, rules)
-        files = key_files.load(config.keys, at=clock.now())
-        if not replicator.alone:
-            # What the members agreed on; a file here may be of before.
-            root = key_files.pinned_root(config.keys)
-            files = key_files.logged(store, root, at=clock.now()) or files
+        if replicator.alone:
+            files = key_files.load(config.keys, at=clock.now())
+        else:
+            files = key_files.agreed(store, config.keys, at=clock.now())
         start_checks.check_keys(store, files)
         signers = Signers(provider, usable(files.key_set()))
         replicator.feed.subscribe("signers", signers.hear)
@@ -373,20 +372,20 @@ class Node:
         )
         self._doors = Doors(self._desk, workers, lambda: log_actor.forked is None)
 
-    async def run(self, started: Callable[[Bound], None]) -> None:
+    async def run(
+        self,
+        signals: Signals,
+        *,
+        task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
         """Start everything in order, say so, and run until told to stop or to begin anew."""
         async with self._decisions, trio.open_nursery() as nursery:
-            nursery.start_soon(self._end_with_the_store)
+            nursery.start_soon(end_with, self._place)
             await nursery.start(self._desk.kept.run)
             await nursery.start(self._supervisor.run)
             nursery.start_soon(self._metrics.measure_lag)
-            await self._doors.open_until_told(started)
+            await self._doors.open_until_told(signals, task_status=task_status)
             nursery.cancel_scope.cancel()
-
-    async def _end_with_the_store(self) -> None:
-        """A store that failed takes nothing more: end the process, so that it is opened anew."""
-        await self._place.failed.wait()
-        raise RuntimeError("the store failed") from self._place.error
 
 
 def _contradiction(store: Store) -> str | None:

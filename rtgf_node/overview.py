@@ -20,7 +20,7 @@ from rtgf_node.actors.mailbox import MailboxStatistics
 from rtgf_node.api.access import Caller
 from rtgf_node.core import times
 from rtgf_node.ops.audit_trail import AuditTrail
-from rtgf_node.readiness import Readiness
+from rtgf_node.readiness import Readiness, serve_times
 from rtgf_node.store.node_store import DATABASE
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import BuildLine
@@ -181,6 +181,7 @@ def _with_inbox(life: ActorFigures, box: MailboxStatistics) -> ActorFigures:
         outcomes=box.outcomes,
         wait_seconds=box.wait_seconds_total,
         serve_seconds=box.serve_seconds_total,
+        served=serve_times(box),
     )
 
 

@@ -41,6 +41,10 @@ class Place(Protocol):
         """Whether there is anything to serve: a new member has nothing at first."""
 
     @property
+    def waits(self) -> str | None:
+        """What this node waits for before it can be up to date, None if for nothing."""
+
+    @property
     def decisions_chain(self) -> str:
         """What this node's own chain of decisions is called in the log."""
 
@@ -84,6 +88,19 @@ class Place(Protocol):
         """Hand leadership over. Raises as `promote`."""
 
 
+async def end_with(place: Place) -> None:
+    """Wait until the place failed, and say why: it takes nothing more, and the process is to end.
+
+    Raises:
+      RtgfError: what an operator has to know.
+      RuntimeError: with any other failure as its cause.
+    """
+    await place.failed.wait()
+    if isinstance(place.error, RtgfError):
+        raise place.error
+    raise RuntimeError("the store failed") from place.error
+
+
 class Alone:
     """The place of a node in no cluster."""
 
@@ -110,6 +127,10 @@ class Alone:
     def has_state(self) -> bool:
         """True."""
         return True
+
+    @property
+    def waits(self) -> None:
+        """Nothing."""
 
     @property
     def decisions_chain(self) -> str:

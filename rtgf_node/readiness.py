@@ -10,7 +10,7 @@ from rtgf_node.actors import quarantine
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.fetcher import FetcherActor
 from rtgf_node.actors.log import LogActor
-from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.mailbox import SERVE_SECONDS, Mailbox, MailboxStatistics
 from rtgf_node.actors.supervisor import Supervisor
 from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.core import times, tree_head
@@ -30,6 +30,7 @@ from rtgf_node.wire import (
     ReadyAnswer,
     StatusAnswer,
 )
+from rtgf_node.wire.overview import Tally
 
 HEAD_PERIODS = 3
 """A head that is older than this many periods proves that the log actor does not live."""
@@ -131,9 +132,12 @@ class Readiness(NamedTuple):
                     depth=statistics.depth,
                     capacity=statistics.capacity,
                     peak=statistics.peak,
+                    p50_ms=_milliseconds(took.quantile(0.5)),
+                    p99_ms=_milliseconds(took.quantile(0.99)),
                 )
                 for box in self.mailboxes
                 for statistics in (box.statistics(),)
+                for took in (serve_times(statistics),)
             ],
             halted=self.log.halted,
             quarantine=tuple(
@@ -172,3 +176,12 @@ class Readiness(NamedTuple):
             )
             for row in self.store.intake.newest_datasets()
         ]
+
+
+def serve_times(box: MailboxStatistics) -> Tally:
+    """Return how long an actor took for a request, since the process began."""
+    return Tally(list(SERVE_SECONDS), list(box.served), box.serve_seconds_total)
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

@@ -45,7 +45,7 @@ class NodeConfig(Section, frozen=True):
     """`[node]`: who this node is. The issuer stands in everything it signs."""
 
     issuer: Did
-    public_url: Annotated[str, msgspec.Meta(pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$")]
+    public_url: HttpsUrl
     data_dir: Path = Path("data")
 
 

@@ -6,11 +6,14 @@ import msgspec
 
 from rtgf_node.core import times, tree_head
 from rtgf_node.core.canonical_json import parse
+from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import key_change, key_files
 from rtgf_node.keys.key_files import KeyFiles
+from rtgf_node.settings import KeysConfig
 from rtgf_node.store import Store
+from rtgf_node.store.snapshot_file import SignedState
 
 
 def check_keys(store: Store, files: KeyFiles) -> None:
@@ -23,6 +26,22 @@ def check_keys(store: Store, files: KeyFiles) -> None:
     if held is None or (held.jwks, held.manifest) == (files.jwks, files.manifest):
         return
     key_change.check_newer(files.sequence, key_files.sequence_of(held.manifest))
+
+
+def check_foreign_state(config: KeysConfig, clock: Clock, state: SignedState) -> None:
+    """Refuse another member's state if its newest head is of no log key that our root named.
+
+    The key set is the one in the state: the keys may have been changed since this folder was made.
+
+    Raises:
+      RtgfError: as `key_files.verified` and `tree_head.verify`.
+    """
+    root, at, keys = key_files.pinned_root(config), clock.now(), state.keys
+    if keys is None:
+        files = key_files.load(config, at=at)
+    else:
+        files = key_files.verified(keys.manifest, keys.jwks_jws, root, at=at)
+    check_foreign_head(files, state.head)
 
 
 def check_foreign_head(files: KeyFiles, document: bytes) -> None:

@@ -7,8 +7,20 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write `data` to `path` with these permissions, atomically and durably."""
-    fresh = path.with_name(f".{path.name}.new")
+    """Write `data` to `path` with these permissions, atomically and durably.
+
+    Raises:
+      OSError: it could not be written; nothing under the name has changed.
+    """
+    try:
+        _write(path, path.with_name(f".{path.name}.new"), data, mode)
+    except OSError as error:
+        # Whoever is told knows this name, not the one that the file has until it is whole.
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _write(path: Path, fresh: Path, data: bytes, mode: int) -> None:
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 from rtgf_node.cli.demo_node import RunningNode, free_port
-from rtgf_node.errors import RtgfError
+from rtgf_node.cli.local_cluster import wait_settled, who_leads
 from rtgf_node.wire.cluster import ClusterAnswer
 from tests.nodes import RATES, TestNode
 
-T = TypeVar("T")
 SOON = f"{RATES}\n[decisions]\nroot_every_seconds = 1.0\n"
 """Settings with which nobody waits long for a root of decisions."""
-PATIENCE_SECONDS = 60.0
-"""After so long something is wrong; nothing waits for it in good times."""
-POLL_SECONDS = 0.05
-
-
-def eventually(look: Callable[[], T | None], what: str) -> T:
-    """Return what `look` finds as soon as it finds something; errors of a node mean not yet."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    last: object = None
-    while time.monotonic() < deadline:
-        try:
-            found = look()
-        except RtgfError as error:
-            found, last = None, error
-        if found is not None and found is not False:
-            return found
-        time.sleep(POLL_SECONDS)
-    raise AssertionError(f"{what}: not within {PATIENCE_SECONDS:g} seconds ({last})")
 
 
 class Member(TestNode):
@@ -111,8 +91,18 @@ class TestCluster:
         """The names of those whose process is there."""
         return tuple(self._running)
 
+    def wait(self, name: str) -> int:
+        """Wait until a process that was told to end has ended, and return its exit code."""
+        return self._running.pop(name).wait()
+
     def add(self, name: str) -> None:
         """Make a further node, give it a seat, and start it; it learns."""
+        self.seat(name)
+        self.start(name)
+        self.settled()
+
+    def seat(self, name: str) -> None:
+        """Make a further node, and give it a seat."""
         first = self.nodes["a"]
         node = Member.of(first, self._folder / name, name)
         seat = self._folder / f"{name}.{node.port}.seat"
@@ -126,7 +116,6 @@ class TestCluster:
         done = node.cli("cluster", "join", seat)
         assert done.returncode == 0, done.stderr
         self.nodes[name] = node
-        self.start(name)
 
     def promote(self, name: str) -> None:
         """Let a learner decide, once it has everything."""
@@ -141,27 +130,11 @@ class TestCluster:
 
     def leader(self) -> str:
         """Return who leads, once a member that runs says so of itself."""
-
-        def look() -> str | None:
-            for name in self._running:
-                try:
-                    if self.shown(name).role == "leader":
-                        return name
-                except RtgfError:
-                    continue
-            return None
-
-        return eventually(look, "no leader")
+        return who_leads(self._running, self.shown)
 
     def settled(self) -> None:
         """Wait until every member that runs has applied all that the leader committed."""
-
-        def look() -> bool:
-            seen = [self.shown(name) for name in self._running]
-            sizes = {(one.commit, one.applied, one.tree_size) for one in seen}
-            return len(sizes) == 1 and all(one.commit == one.applied for one in seen)
-
-        eventually(look, "not settled")
+        wait_settled(self._running, self.shown)
 
     def roots(self) -> set[str]:
         """Return the roots of the newest heads that the members show, once they have settled."""

@@ -15,6 +15,7 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.keys.key_provider import FileKeyProvider, Purpose
 from rtgf_node.node import Node
+from rtgf_node.process_signals import Signals
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
 from tests.nodes import TestNode
@@ -63,12 +64,11 @@ def serve_inside(
         settings = config.load(node.toml, environ={})
         provider = Keys(node.key_store(), token_signer)
         with open_store(settings.node.data_dir) as store:
-            async with cluster.place(settings, store, check_head=lambda _: None) as place:
-                served = Node(settings, clock or SystemClock(), store, place, provider)  # type: ignore[arg-type]
+            now = clock or SystemClock()
+            async with cluster.place(settings, store, now, check_head=lambda _: None) as place:
+                served = Node(settings, now, store, place, provider)  # type: ignore[arg-type]
                 async with trio.open_nursery() as nursery:
-                    running = trio.Event()
-                    nursery.start_soon(served.run, lambda _: running.set())
-                    await running.wait()
+                    await nursery.start(served.run, Signals())
                     result = await trio.to_thread.run_sync(body)
                     nursery.cancel_scope.cancel()
         return result

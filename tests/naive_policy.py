@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import datetime
 import re
-from _pydecimal import ROUND_HALF_EVEN, Context, Decimal
-from fractions import Fraction
 from typing import Any, NamedTuple
 
+from tests.naive_arithmetic import align, calculate
 from tests.naive_calendars import CALENDAR_OPERATORS
 from tests.naive_values import (
-    LARGEST_INTEGER,
     Amount,
     Instant,
-    Length,
     Refused,
     check_json,
     digest,
+    is_blank,
+    is_nothing,
     jcs,
     plain,
     read,
 )
 
-EXACT = Context(prec=34, rounding=ROUND_HALF_EVEN, Emin=-6143, Emax=6144)
 STAGES = ("obligation", "prohibition", "control")
 TIMED = {"NOW", "AGE_LT_DAYS"}
 VOCABULARIES = {"instrument", "purpose", "originator.kind", "beneficiary.kind", "risk_class"}
@@ -183,11 +181,7 @@ class Rule:
                 return align(left, right, label)[0] != align(left, right, label)[1]
             case "GT" | "GTE" | "LT" | "LTE":
                 a, b = align(left, right, label)
-                return (
-                    (a > b or (a == b and name[-1] == "E"))
-                    if name[0] == "G"
-                    else (a < b or (a == b and name[-1] == "E"))
-                )
+                return (a == b and name[-1] == "E") or (a > b if name[0] == "G" else a < b)
             case "IN":
                 pairs = [align(left, each, label) for each in right]
                 return any(a == b for a, b in pairs)
@@ -207,58 +201,14 @@ class Rule:
             value = value.get(args[1], ABSENT)
         if name == "HAS_KEY":
             return value is not ABSENT
-        if value is ABSENT or value is None:
+        if value is ABSENT or is_nothing(value):
             return False
-        if isinstance(value, str):
-            return value.strip() != ""
-        return len(value) > 0 if type(value) in (list, dict) else True
-
-
-def align(left: Any, right: Any, label: Any) -> tuple[Any, Any]:
-    """Return two values as what is compared; those of two kinds cannot be."""
-    if type(left) is not type(right) or type(left) in (dict, list, type(None)):
-        raise Refused(f"TYPE_MISMATCH:{label}")
-    if isinstance(left, Amount):
-        if left.currency != right.currency:
-            raise Refused(f"CURRENCY_MISMATCH:{label}")
-        return left.value, right.value
-    if isinstance(left, Length):
-        if left.unit != right.unit:
-            raise Refused(f"TYPE_MISMATCH:{label}")
-        return left.count, right.count
-    return left, right
-
-
-def calculate(name: str, left: Any, right: Any, scale: int, label: Any) -> Any:
-    """Exact arithmetic: 34 digits, half to even; currencies and units are never mixed."""
-    if isinstance(left, Length):
-        a, b = align(left, right, label)
-        count = a + b if name == "ADD" else a - b
-        if count < 0:
-            raise Refused(f"VALUE_OUT_OF_RANGE:{label}")
-        return Length(left.unit, count)
-    amounts = [each for each in (left, right) if isinstance(each, Amount)]
-    if len(amounts) == 2:
-        left, right = align(left, right, label)
-        found = calculate(name, left, right, scale, label)
-        return found if name == "DIV" else Amount(found, amounts[0].currency)
-    if amounts:
-        a, b = (each.value if isinstance(each, Amount) else each for each in (left, right))
-        return Amount(calculate(name, a, b, scale, label), amounts[0].currency)
-    if name == "DIV":
-        if not right:
-            raise Refused(f"VALUE_OUT_OF_RANGE:{label}")
-        whole = round(Fraction(str(left)) / Fraction(str(right)) * 10**scale)
-        if len(str(abs(whole))) > 34:
-            raise Refused(f"VALUE_OUT_OF_RANGE:{label}")
-        return Decimal(whole).scaleb(-scale, EXACT)
-    if isinstance(left, int):
-        number = {"ADD": left + right, "SUB": left - right, "MUL": left * right}[name]
-        if abs(number) > LARGEST_INTEGER:
-            raise Refused(f"VALUE_OUT_OF_RANGE:{label}")
-        return number
-    work = {"ADD": EXACT.add, "SUB": EXACT.subtract, "MUL": EXACT.multiply}
-    return work[name](left, right)
+        if len(args) == 2 and self.kinds.get(args[0]["var"]) == "party":
+            try:
+                read(value, PARTY.get(args[1], "any"))
+            except ValueError:
+                raise Refused(f"TYPE_MISMATCH:{label}.{args[1]}") from None
+        return True
 
 
 # --- deciding -------------------------------------------------------------------------------------
@@ -281,15 +231,12 @@ def find(context: Any, path: str, kind: str) -> tuple[Any, str]:
         found = found.get(step)
         if found is None:
             return ABSENT, "missing"
-    if isinstance(found, str) and not found.strip():
+    if isinstance(found, str) and is_blank(found):
         return ABSENT, "missing"
     try:
         value = read(found, kind)
-        if (
-            kind == "string"
-            and path in VOCABULARIES
-            and not re.fullmatch("[a-z0-9][a-z0-9_]*", found)
-        ):
+        word = kind == "string" and path in VOCABULARIES
+        if word and not re.fullmatch("[a-z0-9][a-z0-9_]*", found):
             raise ValueError
     except ValueError:
         return Refused(f"TYPE_MISMATCH:{path}"), "mismatch"
@@ -297,9 +244,8 @@ def find(context: Any, path: str, kind: str) -> tuple[Any, str]:
 
 
 def holds(name: str, stated: Any, value: Any) -> bool:
-    path, kind = CONDITIONS[name]
-    if kind == "money":
-        a, b = align(value, read(stated, kind), path)
+    if CONDITIONS[name][1] == "money":
+        a, b = align(value, read(stated, "money"), f"amount_equivalents.{stated['currency']}")
         return a > b or (a == b and name == "amount_gte")
     return value in (stated if isinstance(stated, list) else [stated])
 
@@ -322,6 +268,8 @@ def decide(predicates: Any, plan: Any, context: Any, *, at: int, resolvers: Any)
         if outcome == "controls":
             controls += one["on_fail"]["controls"]
         reads = {CONDITIONS[c][0]: CONDITIONS[c][1] for c in one["applies_when"] or {}}
+        for c in reads.keys() & {"amount"} and one["applies_when"].values():
+            reads |= {f"amount_equivalents.{c['currency']}": "money"} if type(c) is dict else {}
         reads |= {row["name"]: row["type"] for row in one["inputs"]}
         steps.append(
             {
@@ -349,7 +297,8 @@ def decide(predicates: Any, plan: Any, context: Any, *, at: int, resolvers: Any)
         "controls": controls,
         "error": error and not denied,
     }
-    if any(TIMED & set(row["ops"]) for row in plan["sequence"]):
+    days = any({"valid_from", "valid_to"} & one.keys() for one in predicates)
+    if days or any(TIMED & set(row["ops"]) for row in plan["sequence"]):
         document["at"] = plain(Instant(at))
     return Answer(decision, tuple(reasons), tuple(controls), error and not denied, jcs(document))
 
@@ -362,16 +311,25 @@ def _step(one: Any, context: Any, seen: Any, at: int, resolvers: Any) -> tuple[A
             seen[path, kind] = find(context, path, kind)
         return seen[path, kind][0]
 
+    def given(path: str, kind: str) -> Any:
+        value = value_at(path, kind)
+        if value is ABSENT:
+            raise Refused(f"INPUT_MISSING:{path}")
+        if isinstance(value, Refused):
+            raise value
+        return value
+
+    if not one.get("valid_from", "") <= plain(Instant(at))[:10] <= one.get("valid_to", "9"):
+        return "not_applicable", False, [], {}
     problems, applies = [], True
     for name in sorted(one["applies_when"] or {}):
         path, kind = CONDITIONS[name]
-        value = value_at(path, kind)
+        stated = one["applies_when"][name]
         try:
-            if value is ABSENT:
-                raise Refused(f"INPUT_MISSING:{path}")
-            if isinstance(value, Refused):
-                raise value
-            applies = holds(name, one["applies_when"][name], value) and applies
+            value = given(path, kind)
+            if kind == "money" and value.currency != stated["currency"]:
+                value = given(f"amount_equivalents.{stated['currency']}", kind)
+            applies = holds(name, stated, value) and applies
         except Refused as refused:
             problems.append(str(refused))
     if problems:

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import re
+import unicodedata
 from _pydecimal import Decimal
 from typing import Any, NamedTuple
 
@@ -47,6 +48,20 @@ def jcs(value: Any) -> str:
 
 def digest(value: Any) -> str:
     return f"sha256:{hashlib.sha256(jcs(value).encode()).hexdigest()}"
+
+
+def is_blank(text: str) -> bool:
+    """Nothing that is seen: separators, controls, formatting, and letters that are no letters."""
+    fillers = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+    seen = (c for c in text if c not in fillers and not "\ufe00" <= c <= "\ufe0f")
+    return all(unicodedata.category(c) in {"Zs", "Zl", "Zp", "Cc", "Cf"} for c in seen)
+
+
+def is_nothing(value: Any) -> bool:
+    if isinstance(value, str):
+        return is_blank(value)
+    inner = value.values() if type(value) is dict else value if type(value) is list else None
+    return value is None if inner is None else all(is_nothing(each) for each in inner)
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -42,8 +42,9 @@ CURRENCIES = ["EUR", "EUR", "EUR", "SGD"]
 DURATIONS = ["P5Y", "P60M", "P1D", "PT24H", "P10BD", "P0D", "P1W", "P7D", "P1M", "P10BD"]
 DATES = ["2026-11-22", "2026-11-21", "2020-02-29", "1969-12-31", "2026-11-23"]
 MOMENTS = ["2026-11-22T10:00:00Z", "2026-11-22T09:59:59Z", "2026-11-19T23:59:59Z"]
-WORDS = ["cash", "a", "EU", "Zoë", "x9", "", "credit_transfer", "natural", "legal"]
+WORDS = ["cash", "a", "EU", "Zoë", "x9", "", "credit_transfer", "natural", "legal", "\u200b\u3164"]
 INTEGERS = [0, 1, -1, 2, 7, 10, 3650, 2**53 - 1, -(2**53 - 1), 3037000500]
+DAYS = ("valid_from", "valid_to")
 SCALAR = ("string", "boolean", "integer", "decimal", "money", "duration", "date", "datetime")
 ORDERED = SCALAR[2:]
 ANSWERS = {
@@ -230,7 +231,7 @@ class Writer:
         path = self.pick(paths)
         open_ = [p for kind in ("party", "object", "any") for p in self.variables.get(kind, [])]
         if open_ and self.chance.random() < 0.6:
-            names = ["name", "other", "deep", "nothing"]
+            names = ["name", "date_of_birth", "other", "deep", "nothing"]
             return op(
                 self.pick(["HAS_KEY", "HAS_VALUE"]), {"var": self.pick(open_)}, self.pick(names)
             )
@@ -278,7 +279,7 @@ def good(kind: str, chance: random.Random) -> Any:
             return [pick(held) for _ in range(chance.randint(0, 4))]
         case "party":
             return {
-                "name": pick(["Nobody Unusual", "Listed", "Zoë", " "]),
+                "name": pick(["Nobody Unusual", "Listed", "Zoë", " ", "\u202e"]),
                 "kind": pick(["natural", "legal"] * 5 + ["Natural"]),
                 "date_of_birth": pick([*DATES, "1980-13-01", None]),
                 **good("object", chance),
@@ -286,6 +287,7 @@ def good(kind: str, chance: random.Random) -> Any:
         case "object":
             found = {"other": pick([1, "a", True, None, [], [1], {"er": 1}, "cash", 1.5, ""])}
             found["deep"] = pick([{"er": pick([1, "a", False, None, {}])}, {}, 5, None])
+            found["nothing"] = pick([None, "\u2060", [""], {"er": [None]}, [0]])
             found["inner"] = pick([{}, {"other": 1}, {"other": "a", "deep": {"er": "a"}}])
             return found
         case "any":
@@ -350,6 +352,7 @@ def predicate(number: int, chance: random.Random) -> dict[str, Any]:
             "paragraph": chance.choice([None, "2"]),
         },
         "params": {},
+        **{name: chance.choice(DATES) for name in DAYS if chance.random() < 0.1},
     }
 
 
@@ -359,6 +362,9 @@ def context(chance: random.Random) -> Any:
         return chance.choice(WRONG)
     found = {name: good(kind, chance) for name, kind in INPUTS.items() if "." not in name}
     found["crossborder"] = chance.choice([True] * 6 + [False, False, None, "yes"])
+    found["amount_equivalents"] = {
+        currency: good("money", chance) for currency in chance.sample(["EUR", "SGD"], 1)
+    }
     found["instrument"] = chance.choice(["cash", "credit_transfer"] * 5 + ["Cash"])
     for name in list(found):
         luck = chance.random()

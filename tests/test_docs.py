@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from rtgf_node.api.app import build_app
-from rtgf_node.cli.main import app
+from rtgf_node.cli.commands import app
 from rtgf_node.core import snapshot
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.event import TYPES

@@ -16,8 +16,8 @@ from textual.widgets import ContentSwitcher
 from rtgf_node.client import Question, operator_questions
 from rtgf_node.core import times
 from rtgf_node.core.clock import Clock
-from rtgf_node.errors import Code, RtgfError
-from tui import keymap
+from rtgf_node.errors import RtgfError
+from tui import keymap, words
 from tui.screens import SCREENS
 from tui.screens.overview import Overview
 from tui.screens.pane import AskOf, Pane
@@ -171,8 +171,9 @@ class Dashboard(App[None]):
             await switcher.mount(pane)
         self._shown, self._place = name, place
         switcher.current = own
-        self.pane.watched(self.current)
-        self.pane.settle()
+        self.pane.watched()
+        # At once: the next key may have been pressed already, and is meant for this screen.
+        self.screen_stack[0].set_focus(self.pane.keyed, scroll_visible=False)
         self._frame()
 
     def _frame(self) -> None:
@@ -203,9 +204,7 @@ class Dashboard(App[None]):
 
     def _look(self) -> None:
         if not self._paused:
-            for watch in self._watches:
-                if not watch.asking:
-                    self.run_worker(self.look(watch), group="look")
+            self.action_refresh()
 
     async def look(self, watch: Watch) -> None:
         """Look at a node once, and show what was seen."""
@@ -220,19 +219,16 @@ class Dashboard(App[None]):
             watch.asking = False
         if self.is_running and (watch is self.current or self._shown in OF_ALL_NODES):
             self._frame()
-            self.pane.watched(self.current)
+            self.pane.watched()
 
-    async def inform(
-        self, watch: Watch, question: Question[T], *, absent: bool = False
-    ) -> T | None:
-        """Ask a node; where that fails, say so and return None. `absent`: it may not be there."""
+    async def inform(self, watch: Watch, question: Question[T]) -> T | None:
+        """Ask a node; where that fails, say so and return None."""
         if watch.lost_at is not None:
             return None  # the first line says so already
         try:
             return await watch.target.reader.ask(question)
         except RtgfError as error:
-            if not (absent and error.code is Code.RTGF_NOT_FOUND):
-                self.notify(f"{error.code.name}: {error.detail}", severity="error", markup=False)
+            self.notify(f"{error.code.name}: {error.detail}", severity="error", markup=False)
             return None
 
     # --- acting ---------------------------------------------------------------------------------
@@ -247,12 +243,12 @@ class Dashboard(App[None]):
 
         async def do(reason: str) -> None:
             try:
-                await asker.ask(question_of(reason))
+                answer = await asker.ask(question_of(reason))
             except RtgfError as error:
                 said = f"{act.title} failed: {error.code.name}: {error.detail}"
                 self.notify(said, severity="error", timeout=10, markup=False)
             else:
-                self.notify(f"{act.title}: done", markup=False)
+                self.notify(f"{act.title}: {words.outcome(answer)}", markup=False)
             self.action_refresh()
 
         def confirmed(reason: str | None) -> None:
@@ -275,11 +271,13 @@ class Dashboard(App[None]):
         """Go to a screen, at what it is about."""
 
         async def come() -> None:
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()  # the palette goes from windows too
             await self._come_to(screen)
             if about:
                 self.pane.about(about)
 
-        self.run_worker(come(), group="go", exclusive=True)
+        self.run_worker(come(), group="go")
 
     async def action_turn(self, step: int) -> None:
         """Go to the screen before or after."""
@@ -360,7 +358,7 @@ class Dashboard(App[None]):
         yield SystemCommand("Quit", "leave the dashboard", self.action_quit)
 
     def _go_to_node(self, number: int) -> None:
-        self.run_worker(self._come_to(self._shown, number), group="go", exclusive=True)
+        self.run_worker(self._come_to(self._shown, number), group="go")
 
     def _run_in_pane(self, action: str) -> None:
         self.run_worker(self.run_action(action, self.pane), group="act")

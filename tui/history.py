@@ -12,18 +12,22 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from rtgf_node.core import times
-from rtgf_node.wire.overview import ActorFigures, OverviewAnswer, Tally
+from rtgf_node.wire.overview import ActorFigures, OverviewAnswer
 
 KEPT: Final = 600
 """Looks that are kept: twenty minutes of one every two seconds."""
 
+PACED: Final = 30
+"""Looks that an actor's pace is of: a minute, in which most are asked often enough to tell."""
+
 
 class ActorPace(NamedTuple):
-    """How an actor did between two looks; times in milliseconds for each request."""
+    """How an actor did in the newest looks; times in milliseconds for each request."""
 
     per_second: float
     wait_ms: float | None
-    serve_ms: float | None
+    p50: float | None
+    p99: float | None
 
 
 class Look(NamedTuple):
@@ -48,19 +52,22 @@ class History:
     def __init__(self) -> None:
         self.looks: deque[Look] = deque(maxlen=KEPT)
         self.actors: dict[str, ActorPace] = {}
-        self._before: tuple[float, OverviewAnswer] | None = None
+        self._newest: deque[tuple[float, OverviewAnswer]] = deque(maxlen=PACED)
 
     def add(self, seen: OverviewAnswer, moment: float) -> None:
         """Take a look that was had at this moment of a clock that only goes forward."""
         now = times.parse(seen.at)
         head = seen.status.head_issued_at
         look = Look(seen.status.tree_size, now - times.parse(head) if head else 0)
-        if self._before is not None:
-            then, before = self._before
+        if self._newest and _asked(seen) < _asked(self._newest[-1][1]):
+            self._newest.clear()  # it began again
+        if self._newest:
+            then, before = self._newest[-1]
             look = _compared(look, before, seen, moment - then)
-            self.actors = _paces(before.actors, seen.actors, moment - then)
         self.looks.append(look)
-        self._before = moment, seen
+        self._newest.append((moment, seen))
+        then, before = self._newest[0]
+        self.actors = _paces(before.actors, seen.actors, moment - then)
 
     def series(self, of: Callable[[Look], float | None]) -> list[float | None]:
         """Return one figure of every look, the oldest first."""
@@ -74,28 +81,32 @@ class History:
 
 def _compared(look: Look, before: OverviewAnswer, seen: OverviewAnswer, seconds: float) -> Look:
     old, new = before.figures, seen.figures
-    asked = sum(new.requests.values()) - sum(old.requests.values())
-    if seconds <= 0 or asked < 0:
+    if seconds <= 0:
         return look
+    asked = _asked(seen) - _asked(before)
     verdicts = sum(new.verdicts.values()) - sum(old.verdicts.values())
     valid = new.verdicts.get("valid", 0) - old.verdicts.get("valid", 0)
     failed = new.requests.get("5xx", 0) - old.requests.get("5xx", 0)
-    latency = _difference(old.verify_ms, new.verify_ms)
-    lag = quantile(_difference(old.loop_lag_seconds, new.loop_lag_seconds), 0.99)
+    latency = new.verify_ms.since(old.verify_ms)
+    lag = new.loop_lag_seconds.since(old.loop_lag_seconds).quantile(0.99)
     return look._replace(
         appends=max(0, seen.status.tree_size - before.status.tree_size) / seconds,
         requests=asked / seconds,
         errors=failed / seconds,
         verdicts=verdicts / seconds,
         invalid=(verdicts - valid) / seconds,
-        p50=quantile(latency, 0.5),
-        p99=quantile(latency, 0.99),
-        lag=None if lag is None else lag * 1000,
+        p50=latency.quantile(0.5),
+        p99=latency.quantile(0.99),
+        lag=milliseconds(lag),
         by_verdict={
             name: (count - old.verdicts.get(name, 0)) / seconds
             for name, count in new.verdicts.items()
         },
     )
+
+
+def _asked(seen: OverviewAnswer) -> int:
+    return sum(seen.figures.requests.values())
 
 
 def _paces(
@@ -105,39 +116,20 @@ def _paces(
     paces = {}
     for new in seen:
         then = old.get(new.name)
-        if then is None or new.capacity is None or seconds <= 0:
+        if seconds <= 0 or then is None or then.served is None or new.served is None:
             continue
         asked = new.requests - then.requests
-        if asked < 0:
-            continue
-        wait, serve = new.wait_seconds - then.wait_seconds, new.serve_seconds - then.serve_seconds
+        waited = new.wait_seconds - then.wait_seconds
+        took = new.served.since(then.served)
         paces[new.name] = ActorPace(
             asked / seconds,
-            1000 * wait / asked if asked else None,
-            1000 * serve / asked if asked else None,
+            milliseconds(waited / asked) if asked else None,
+            milliseconds(took.quantile(0.5)),
+            milliseconds(took.quantile(0.99)),
         )
     return paces
 
 
-def _difference(old: Tally, new: Tally) -> Tally:
-    if old.bounds != new.bounds:
-        return new
-    counts = [one - other for one, other in zip(new.counts, old.counts, strict=False)]
-    return Tally(bounds=new.bounds, counts=counts, sum=new.sum - old.sum)
-
-
-def quantile(tally: Tally, share: float) -> float | None:
-    """Return the value that this share of all is not above, as near as the bounds tell.
-
-    What lies above the last bound counts as that bound. None for an empty histogram.
-    """
-    total = sum(tally.counts)
-    if total <= 0:
-        return None
-    wanted, passed, low = share * total, 0, 0.0
-    for bound, count in zip(tally.bounds, tally.counts, strict=False):
-        if count and passed + count >= wanted:
-            return low + (bound - low) * (wanted - passed) / count
-        passed += count
-        low = bound
-    return low
+def milliseconds(seconds: float | None) -> float | None:
+    """Return seconds as milliseconds, and nothing as nothing."""
+    return None if seconds is None else seconds * 1000

@@ -21,7 +21,13 @@ LATE_DAYS: Final = 7
 LOW_DISK: Final = 0.10
 """Of the disk free: below it an operator has days, not weeks."""
 
-_SCREENS: Final = {"dataset": "sources", "actors": "actors", "workers": "actors", "log": "log"}
+_SCREENS: Final = {
+    "dataset": "sources",
+    "builds": "builds",
+    "actors": "actors",
+    "workers": "actors",
+    "log": "log",
+}
 
 
 class Need(NamedTuple):

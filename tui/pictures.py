@@ -11,12 +11,16 @@ from textual.pilot import Pilot
 from rtgf_node.errors import Code, RtgfError
 from tui.app import Dashboard
 from tui.screens import SCREENS
+from tui.screens.pane import Pane
 
-SETTLE_SECONDS: Final = 0.3
-"""For a screen to draw what it was told."""
+LOOKS: Final = 12
+"""At each node before the first picture: plots need something to show."""
 
-LOOKS: Final = 24
-"""At each node before the first picture, `SETTLE_SECONDS` apart: plots need something to show."""
+LOOK_SECONDS: Final = 0.25
+"""Between two of them."""
+
+ROUNDS: Final = 3
+"""Of asking and drawing: what is drawn may show that more has to be asked for."""
 
 _ELSEWHERE: Final = re.compile(r"@font-face\s*\{[^}]*\}\s*|<!--.*?-->\s*", re.DOTALL)
 
@@ -35,15 +39,14 @@ def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
         for _ in range(LOOKS):
             for watch in app.watches:
                 await app.look(watch)
-            await pilot.pause(SETTLE_SECONDS)
+            await pilot.pause(LOOK_SECONDS)
         for number, screen in enumerate(SCREENS, 1):
             await app.action_show(screen.NAME)
-            await pilot.pause(SETTLE_SECONDS)
-            await app.workers.wait_for_complete()
-            await pilot.pause(SETTLE_SECONDS)
-            path = folder / f"{size[0]}x{size[1]}-{number:02}-{screen.NAME}.svg"
-            picture = app.export_screenshot(title=f"rtgf dashboard: {screen.TITLE}")
-            path.write_text(plain_picture(picture), encoding="utf-8")
+            for _ in range(ROUNDS):
+                await pilot.pause()
+                await app.workers.wait_for_complete()
+            path = folder / name_of(size, number, screen)
+            path.write_text(picture_of(app), encoding="utf-8")
             written.append(path)
         app.exit()
 
@@ -55,6 +58,12 @@ def take(app: Dashboard, folder: Path, size: tuple[int, int]) -> list[Path]:
     return written
 
 
-def plain_picture(svg: str) -> str:
-    """Return an SVG without the fonts that it would load, without comments, with short names."""
+def name_of(size: tuple[int, int], number: int, screen: type[Pane]) -> str:
+    """Return the name of the file with the picture of a screen."""
+    return f"{size[0]}x{size[1]}-{number:02}-{screen.NAME}.svg"
+
+
+def picture_of(app: Dashboard) -> str:
+    """Return what is on the screen as SVG, without the fonts that it would load, in short names."""
+    svg = app.export_screenshot(title=f"rtgf dashboard: {app.pane.TITLE}")
     return _PREFIX.sub("t", _ELSEWHERE.sub("", svg))

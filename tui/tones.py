@@ -98,9 +98,9 @@ def sign(tone: Tone) -> str:
 
 
 def told(word: str, tone: Tone | None = None) -> Span:
-    """Return a state as a sign, its word and its tone."""
+    """Return a state as a sign, its word and its tone; codes stay as they are."""
     of = STATES.get(word, DIM) if tone is None else tone
-    return f"{sign(of)} {word.replace('_', ' ')}", of
+    return f"{sign(of)} {word if word.isupper() else word.replace('_', ' ')}", of
 
 
 def plain(text: str) -> str:

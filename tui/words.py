@@ -1,10 +1,12 @@
-"""Figures as people read them: ages, sizes, counts, dates."""
+"""Figures as people read them: ages, sizes, counts, dates, outcomes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from rtgf_node.core import times
+from rtgf_node.wire import FetchAnswer
 
 DAY: Final = 86_400
 _STEPS: Final = ((DAY, "d"), (3600, "h"), (60, "min"))
@@ -72,3 +74,11 @@ def short(digest: str, length: int = 12) -> str:
     if not colon:
         return digest[:length]
     return f"{kind}:{hexa[:length]}…" if len(hexa) > length else digest
+
+
+def outcome(answer: object) -> str:
+    """Return what an act came to: in the node's own words, where it has some."""
+    if isinstance(answer, FetchAnswer):
+        counted = Counter(item.outcome for item in answer.items)
+        return ", ".join(f"{count} {name}" for name, count in sorted(counted.items())) or "nothing"
+    return str(getattr(answer, "state", "done")).replace("_", " ")

@@ -128,7 +128,8 @@ class ApprovalsActor:
                     row = self._store.approvals.approval(approval_id)
                     if row is None:
                         raise RtgfError(
-                            Code.RTGF_NOT_FOUND, "no such request for approval; list them"
+                            Code.RTGF_NOT_FOUND,
+                            "no such request for approval; rtgf approvals list shows them",
                         )
                     if row.acts == MEMBERSHIP and state == "approved" and not self._leads():
                         raise RtgfError(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import trio
+
+from rtgf_node.actors.build_record import BuildRecord
 from rtgf_node.building.worker import decode_inputs, same_work
 from rtgf_node.core import digests, manifest
+from rtgf_node.core.build import BuildOutput
 from rtgf_node.core.build_inputs import Place
+from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.errors import RtgfError
 from rtgf_node.wire import Document
 
@@ -44,6 +49,32 @@ class Work(NamedTuple):
             "conflicts": token["effective_conflicts"],
         }
         return None if self.accepted(token) == digests.of_document(conflict) else conflict
+
+
+async def select(
+    build: BuildRecord, work: Work, output: BuildOutput, mapped: Callable[[Document], None]
+) -> tuple[list[str], list[Document]]:
+    """Return the tokens to publish, by their artefacts, and the conflicts that go with them.
+
+    What is published and what is held is noted in `build`, and `mapped` is told each token.
+    """
+    accepted: list[Document] = []
+    names, held = list[str](), set[str]()
+    for name in output.token_names():
+        await trio.lowlevel.checkpoint()
+        token: Document = parse_object(output.artefacts[name])
+        mapped(token)
+        conflict = work.new_conflict(token)
+        refused = conflict is not None and not build.asked.accept_conflicts
+        if refused or not held.isdisjoint(token["derived_from"]):
+            held.add(token["token_id"])
+            build.held.append(token["token_id"])
+            continue
+        if conflict is not None:
+            accepted.append(conflict)
+        build.issued.append(token["token_id"])
+        names.append(name)
+    return names, accepted
 
 
 def id_of(left: bytes | None) -> str | None:

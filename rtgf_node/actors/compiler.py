@@ -19,7 +19,7 @@ import trio
 from rtgf_node.actors import build_record
 from rtgf_node.actors.build_planner import Planner
 from rtgf_node.actors.build_record import BuildRecord
-from rtgf_node.actors.build_work import Work, id_of
+from rtgf_node.actors.build_work import Work, id_of, select
 from rtgf_node.actors.issuing import WAITING, Issuing, Ready
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import (
@@ -30,11 +30,11 @@ from rtgf_node.actors.messages import (
     RecordRefusal,
     SettleBuild,
 )
+from rtgf_node.building.processes import Standby
 from rtgf_node.building.twice import build_twice, left_in
 from rtgf_node.core import digests
 from rtgf_node.core.build import BuildOutput, UnbuildableError
 from rtgf_node.core.build_inputs import Place
-from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.times import to_text
 from rtgf_node.errors import Code, RtgfError
@@ -93,13 +93,14 @@ class CompilerActor:
         self._metrics = metrics
         self._builds: OrderedDict[str, BuildRecord] = OrderedDict()
         self._running: BuildRecord | None = None
+        self._standby = Standby()
         self._interrupted = builds.running_builds()
         self.unpublished: str | None = None
         """The build that was finished or out of time, and could not be published since."""
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Answer requests until cancelled; a build under way is cancelled with it."""
-        async with trio.open_nursery() as nursery:
+        async with self._standby, trio.open_nursery() as nursery:
             await self._settle(nursery)
             task_status.started()
             async for envelope in self._mailbox:
@@ -284,7 +285,7 @@ class CompilerActor:
         build.manifest_digest = digests.sha256(output.manifest)
         build.stage("compare", f"both gave {len(output.artefacts)} artefacts, byte for byte equal")
         build.unsatisfiable = output.unsatisfiable()
-        names, accepted = await self._select(build, work, output)
+        names, accepted = await select(build, work, output, self._metrics.mapped)
         if not names:
             build.end("nothing_due")
             return
@@ -356,6 +357,7 @@ class CompilerActor:
                 mapped=self._metrics.mapping_duration.observe,
                 key=self._issuing.key_of(work.request),
                 resumed=build.resumed,
+                standby=self._standby,
             )
         except RtgfError as error:
             if build_record.mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
@@ -370,28 +372,6 @@ class CompilerActor:
         build.build_id = build_id
         self._remember(build)
         await self._keep_record(build)
-
-    async def _select(
-        self, build: BuildRecord, work: Work, output: BuildOutput
-    ) -> tuple[list[str], list[Document]]:
-        """Return the tokens to publish, by their artefacts, and the conflicts that go with them."""
-        accepted: list[Document] = []
-        names, held = list[str](), set[str]()
-        for name in output.token_names():
-            await trio.lowlevel.checkpoint()
-            token: Document = parse_object(output.artefacts[name])
-            self._metrics.mapped(token)
-            conflict = work.new_conflict(token)
-            refused = conflict is not None and not build.asked.accept_conflicts
-            if refused or not held.isdisjoint(token["derived_from"]):
-                held.add(token["token_id"])
-                build.held.append(token["token_id"])
-                continue
-            if conflict is not None:
-                accepted.append(conflict)
-            build.issued.append(token["token_id"])
-            names.append(name)
-        return names, accepted
 
     def _keep_reports(self, output: BuildOutput) -> None:
         """Keep the manifest and all that is no token, to be asked for by digest."""

@@ -168,7 +168,10 @@ class FetcherActor:
 
     def _list(self, name: str) -> DatasetConfig:
         if name not in self._lists:
-            raise RtgfError(Code.RTGF_NOT_FOUND, f"no source and no dataset is named {name!r}")
+            raise RtgfError(
+                Code.RTGF_NOT_FOUND,
+                f"no source and no dataset is named {name!r}; rtgf sources lists them",
+            )
         return self._lists[name]
 
     def _schedule(self, name: str) -> None:

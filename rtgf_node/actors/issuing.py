@@ -75,6 +75,11 @@ class _Kept(msgspec.Struct, frozen=True):
     content_digests: tuple[str, ...]
 
 
+def manifest_digest(kept: bytes) -> str:
+    """Return the digest of the manifest of a build that waits, from what waits of it."""
+    return msgspec.json.decode(kept, type=_Kept).manifest
+
+
 class Issuing:
     """Signs and publishes, and asks a second person first where the settings say so.
 

@@ -8,16 +8,23 @@ restart: requests that are still queued are served by the next instance, the one
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 import outcome
 import trio
 
 from rtgf_node.errors import Code, RtgfError
+
+SERVE_SECONDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025),
+    *(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""Upper ends of the histogram of serving times: from a look into memory to a build."""
 
 R = TypeVar("R")
 
@@ -49,6 +56,7 @@ class MailboxStatistics(msgspec.Struct, frozen=True):
       outcomes: how they ended; each `Outcome` has a count, zero included.
       wait_seconds_total: time the served requests spent in the queue.
       serve_seconds_total: time from being taken to being answered.
+      served: how many took how long: up to each of `SERVE_SECONDS`, and last the longer ones.
     """
 
     actor: str
@@ -60,6 +68,7 @@ class MailboxStatistics(msgspec.Struct, frozen=True):
     outcomes: dict[str, int]
     wait_seconds_total: float
     serve_seconds_total: float
+    served: tuple[int, ...]
 
 
 class Envelope:
@@ -136,6 +145,7 @@ class Mailbox:
         self._serving = 0
         self._wait_seconds = 0.0
         self._serve_seconds = 0.0
+        self._served = [0] * (len(SERVE_SECONDS) + 1)
         self._outcomes = dict.fromkeys(Outcome, 0)
 
     async def ask(self, request: Request[R]) -> R:
@@ -230,6 +240,7 @@ class Mailbox:
             outcomes={ended.value: count for ended, count in self._outcomes.items()},
             wait_seconds_total=self._wait_seconds,
             serve_seconds_total=self._serve_seconds,
+            served=tuple(self._served),
         )
 
     def _take(self, envelope: Envelope) -> bool:
@@ -248,4 +259,6 @@ class Mailbox:
         taken_at = envelope.taken_at
         if taken_at is not None:
             self._serving -= 1
-            self._serve_seconds += trio.current_time() - taken_at
+            seconds = trio.current_time() - taken_at
+            self._serve_seconds += seconds
+            self._served[bisect_left(SERVE_SECONDS, seconds)] += 1

@@ -316,7 +316,7 @@ class BuildStatus(Request[BuildAnswer], frozen=True):
 
 
 class CancelBuild(Request[BuildAnswer], frozen=True):
-    """Give a running build up. Answered when it has ended.
+    """Give a running build up. Answered at once; it has ended when its state says so.
 
     Raises RTGF_CONFLICT for one that is over or that the log has in hand.
     """

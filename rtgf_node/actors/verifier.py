@@ -16,7 +16,7 @@ import trio
 
 from rtgf_node.actors.mailbox import Mailbox
 from rtgf_node.actors.messages import PrepareDatasets
-from rtgf_node.actors.verifier_memory import SHORT_BYTES, Remembered, VerdictMemory
+from rtgf_node.actors.verifier_memory import SHORT_BYTES, Name, Remembered, VerdictMemory, name_of
 from rtgf_node.actors.verifier_notes import note_change, note_feeds
 from rtgf_node.actors.verifier_tokens import TokensHeard
 from rtgf_node.core import canonical_json, identifiers, remembering, verification
@@ -29,7 +29,7 @@ from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.policy import explain
 from rtgf_node.core.policy.receipts import PinnedVerifiers
 from rtgf_node.core.policy.time_limit import limited
-from rtgf_node.core.shapes import read_body
+from rtgf_node.core.shapes import read_body, read_body_with_writer
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
@@ -153,22 +153,25 @@ class VerifierActor:
           RtgfError: the body cannot be answered with a verdict; see `verification.verify`.
         """
         state = self._fresh_state()
-        known = self._known(body, state) if at is None else None
+        name = name_of(body)
+        known = self._known(name, state) if at is None else None
         if known is not None:
             self._metrics.answers.verify_cache(hit=True)
             self._metrics.answers.verified(known.result)
             return known.answer
         now = self._clock.now()
         self._metrics.answers.verify_cache(hit=False)
-        request = read_body(body, VerifyRequest)
+        request, write = read_body_with_writer(body, VerifyRequest)
         as_of = self._as_of(request.at, at, now)
-        answer = verification.verify(request, state, as_of=as_of, now=now, required=self._required)
+        answer = verification.verify(
+            request, state, as_of=as_of, now=now, required=self._required, write=write
+        )
         encoded = canonical_json.canonical_bytes(msgspec.to_builtins(answer))
         result = "valid" if answer.valid else answer.reason or "invalid"
         self._metrics.answers.verified(result)
         until = remembering.until(request, answer, state, now=now) if at is None else now
         if until > now:
-            self._verdicts.keep(body, Remembered(self._version, now, until, encoded, result))
+            self._verdicts.keep(name, Remembered(self._version, now, until, encoded, result))
         return encoded
 
     def recall(self, body: bytes) -> Remembered | None:
@@ -183,11 +186,11 @@ class VerifierActor:
         except RtgfError:
             return None
 
-    def _known(self, body: bytes, state: TrustState) -> Remembered | None:
+    def _known(self, name: Name, state: TrustState) -> Remembered | None:
         """Return what was answered, while nothing that it rests on can have changed."""
         if state.stale:
             return None
-        return self._verdicts.recall(body, version=self._version, now=self._clock.now())
+        return self._verdicts.recall(name, version=self._version, now=self._clock.now())
 
     def evaluate(self, body: bytes, *, explained: bool, at: str | None = None) -> EvaluateAnswer:
         """Return the decision to a `POST /evaluate` body.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from collections import OrderedDict
+from typing import Final, NamedTuple, TypeAlias
 
 from rtgf_node.core.times import SKEW_SECONDS
 
@@ -12,6 +13,10 @@ VERDICTS_KEPT: Final = 20_000
 
 SHORT_BYTES: Final = 2048
 """A question of at most so many is remembered as it is, a longer one by its digest."""
+
+
+Name: TypeAlias = bytes | str
+"""What a question is remembered by: itself, or text that stands for a long one."""
 
 
 class Remembered(NamedTuple):
@@ -24,21 +29,27 @@ class Remembered(NamedTuple):
     result: str
 
 
+def name_of(body: bytes) -> Name:
+    """Return what a question is remembered by."""
+    return body if len(body) <= SHORT_BYTES else hashlib.sha256(body).hexdigest()
+
+
 class VerdictMemory:
-    """Verdicts by the bytes of their questions."""
+    """Verdicts by the names of their questions."""
 
     def __init__(self) -> None:
-        self._kept: dict[bytes | str, Remembered] = {}
+        # The one that was given first is found at once, however many were forgotten before it.
+        self._kept: OrderedDict[Name, Remembered] = OrderedDict()
 
-    def recall(self, body: bytes, *, version: int, now: int) -> Remembered | None:
+    def recall(self, name: Name, *, version: int, now: int) -> Remembered | None:
         """Return the verdict, unless what it rests on may have changed.
 
         Args:
-          body: the question.
+          name: of the question.
           version: of what is applied now.
           now: the time.
         """
-        known = self._kept.get(_name(body))
+        known = self._kept.get(name)
         if (
             known is None
             or known.version != version
@@ -47,13 +58,8 @@ class VerdictMemory:
             return None
         return known
 
-    def keep(self, body: bytes, verdict: Remembered) -> None:
+    def keep(self, name: Name, verdict: Remembered) -> None:
         """Remember the verdict on a question."""
-        self._kept[_name(body)] = verdict
+        self._kept[name] = verdict
         if len(self._kept) > VERDICTS_KEPT:
-            del self._kept[next(iter(self._kept))]
-
-
-def _name(body: bytes) -> bytes | str:
-    """Return what a question is remembered by: itself, or text that stands for a long one."""
-    return body if len(body) <= SHORT_BYTES else hashlib.sha256(body).hexdigest()
+            self._kept.popitem(last=False)

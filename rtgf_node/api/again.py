@@ -7,6 +7,7 @@ and recorded. Every answer is recorded before it is given, and counted, as the o
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable
 from typing import Final, NamedTuple
 
@@ -43,7 +44,7 @@ class Again:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._records = desk.config.decisions.mode != "off"
-        self._told: dict[bytes, _Told] = {}
+        self._told: OrderedDict[bytes, _Told] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._told)
@@ -55,6 +56,7 @@ class Again:
             asked.query
             or headers.get("content-type") != "application/json"
             or "idempotency-key" in headers
+            or "content-encoding" in headers
         ):
             return None
         desk = self._desk
@@ -88,6 +90,6 @@ class Again:
         draft = recording.draft_of(asked, answered, self._desk)
         told = _Told(verdict, answered, written_head(200, headers), draft[3:])
         if len(self._told) >= ANSWERS_KEPT:
-            del self._told[next(iter(self._told))]
+            self._told.popitem(last=False)
         self._told[asked.body] = told
         return told

@@ -56,7 +56,7 @@ def routes(desk: Desk) -> list[Route]:
 
 def evaluation(desk: Desk, asked: Asked) -> Answered:
     """Answer one request."""
-    _readable(asked)
+    _readable(desk, asked)
     request = authzen.read_request(canonical_json.parse_object(asked.body))
     return document(decide(desk, request))
 
@@ -66,7 +66,7 @@ async def evaluations(desk: Desk, asked: Asked) -> Answered:
 
     One that cannot be read among others that can is refused, and the rest are decided.
     """
-    _readable(asked)
+    _readable(desk, asked)
     batch, requests = authzen.read_batch(asked.body)
     if not batch.evaluations:
         return document(decide(desk, authzen.read_request(requests[0])))
@@ -126,10 +126,10 @@ def _each(desk: Desk, requests: list[dict[str, JsonValue]]) -> Iterator[AccessAn
             yield authzen.undecided(error)
 
 
-def _readable(asked: Asked) -> None:
+def _readable(desk: Desk, asked: Asked) -> None:
     Query(of=asked.query)
     try:
-        require_json(asked)
+        require_json(desk, asked)
     except RtgfError as error:
         if error.code is Code.RTGF_MEDIA_TYPE:
             raise RtgfError(Code.RTGF_BAD_REQUEST, error.detail) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from quart import request
 
+from rtgf_node.actors.issuing import manifest_digest
 from rtgf_node.actors.messages import BuildStatus, CancelBuild
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
@@ -65,7 +66,8 @@ def routes(desk: Desk) -> PrivilegedViews:
         digest = next((one.sha256 for one in listed if one.name == name), None)
         if digest is None:
             raise RtgfError(Code.RTGF_NOT_FOUND, f"{build_id} gave no {name!r}")
-        body = _token(desk, name) if name.startswith("tokens/") else desk.store.objects.get(digest)
+        made = name.startswith("tokens/") and desk.store.approvals.waiting_about(build_id) is None
+        body = _token(desk, name) if made else desk.store.objects.get(digest)
         return ready(body, cache="no-store")
 
     @blueprint.get("/datasets/<content_sha256>/records")
@@ -86,9 +88,13 @@ JSON_LINES = "application/jsonl"
 
 def _manifest(desk: Desk, build_id: str) -> bytes:
     row = desk.store.registry.build(build_id)
-    if row is None or row.manifest_digest is None:
-        raise RtgfError(Code.RTGF_NOT_FOUND, f"no build {build_id!r} is published")
-    return desk.store.objects.get(row.manifest_digest)
+    if row is not None and row.manifest_digest is not None:
+        return desk.store.objects.get(row.manifest_digest)
+    # Whoever is to approve a build reads first what it is.
+    asked = desk.store.approvals.waiting_about(build_id)
+    if asked is None:
+        raise RtgfError(Code.RTGF_NOT_FOUND, f"no build {build_id!r} is published, or waits to be")
+    return desk.store.objects.get(manifest_digest(asked.request))
 
 
 def _token(desk: Desk, name: str) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final
 
 import trio
@@ -179,9 +180,15 @@ class TlsConnection(Connection):
     """The same over TLS. Hypercorn asks for these names to know that it is."""
 
     def __init__(
-        self, sock: socket.socket, context: ssl.SSLContext, send_timeout_seconds: float
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        send_timeout_seconds: float,
+        in_turn: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
+        """Take over `sock`, which does not block; each step of the handshake is `in_turn`."""
         self._tls = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self._in_turn = in_turn
         super().__init__(self._tls, send_timeout_seconds)
 
     @property
@@ -197,7 +204,8 @@ class TlsConnection(Connection):
         """
         while True:
             try:
-                self._tls.do_handshake()
+                async with self._in_turn():
+                    self._tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
                 await trio.lowlevel.wait_readable(self._tls)

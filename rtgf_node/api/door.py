@@ -45,3 +45,23 @@ class Door:
             raise
         self._limits.admit(caller, at=at, route=route)
         return caller
+
+    def look(
+        self,
+        client: str | None,
+        address: str,
+        authorization: str | None,
+        *,
+        path: str,
+        at: float,
+    ) -> None:
+        """Refuse whom `admit` would refuse for its limits, and count nothing.
+
+        Raises:
+          RateLimitedError: RTGF_VERIFY_RATE_LIMIT.
+        """
+        try:
+            caller = self._access.named(client, address, authorization)
+        except RtgfError:
+            caller = Caller(None, address, frozenset())
+        self._limits.look(caller, at=at, route=route_class(path))

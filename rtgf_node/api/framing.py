@@ -37,8 +37,8 @@ class Head(NamedTuple):
       upgrade: whether it asks to change the protocol, which nobody has to (RFC 9110 §7.8).
       path: the target up to its query.
       query: what stands after the `?`.
-      is_plain: whether its form is the usual one: a body of known length, no wish about the
-        protocol, and no bearer token, for what that allows takes longer to find out than an answer.
+      is_plain: whether its form is the usual one: a body of known length, and no wish about the
+        protocol.
     """
 
     method: str
@@ -123,7 +123,7 @@ def read_head(data: bytes) -> Head:
         upgrade=upgrade,
         path=path,
         query=query,
-        is_plain=not (chunked or upgrade or "expect" in headers or "authorization" in headers),
+        is_plain=not (chunked or upgrade or "expect" in headers),
     )
 
 

@@ -80,6 +80,21 @@ class Front:
                 return None
         return partial(self._answer, route, tuple(parts))
 
+    def turned_away(self, asked: Asked) -> Answered | None:
+        """Refuse a request for the framework at once if its client has asked too often.
+
+        To be told so by the framework would cost as much as an answer of it.
+        """
+        started = trio.current_time()
+        authorization = asked.headers.get("authorization")
+        try:
+            self._door.look(asked.client, asked.address, authorization, path=asked.path, at=started)
+        except RateLimitedError as error:
+            self._desk.metrics.answers.rate_limited()
+            answered = self._problem(error, asked)
+            return self._done("none", asked, answered, started)
+        return None
+
     def refused(self, status: int) -> None:
         """Count a request that could not be read."""
         self._desk.metrics.answers.answered("none", "other", status, 0.0)
@@ -93,11 +108,11 @@ class Front:
         except RtgfError as error:
             if isinstance(error, RateLimitedError):
                 desk.metrics.answers.rate_limited()
-            return self._done(route, asked, self._problem(error, asked), started)
+            return self._done(route.rule, asked, self._problem(error, asked), started)
         if route.is_kept:
             ready = self._kept(asked)
             if ready is not None:
-                return self._done(route, asked, ready, started)
+                return self._done(route.rule, asked, ready, started)
         into = self._ready
         try:
             before = route.again(asked) if route.again is not None else None
@@ -108,7 +123,7 @@ class Front:
             answered = self._problem(error, asked)
         if not isinstance(answered, Answered):
             return self._later(route, asked, answered, started, into)
-        return self._done(route, asked, self._keep(route, asked, answered, into), started)
+        return self._done(route.rule, asked, self._keep(route, asked, answered, into), started)
 
     def _admitted(self, asked: Asked, now: float) -> Asked:
         authorization = asked.headers.get("authorization")
@@ -137,12 +152,12 @@ class Front:
             self._desk.metrics.answers.in_flight.dec()
         if answered is None:
             answered = self._problem(problems.late(seconds), asked)
-        return self._done(route, asked, self._keep(route, asked, answered, into), started)
+        return self._done(route.rule, asked, self._keep(route, asked, answered, into), started)
 
-    def _done(self, route: Route, asked: Asked, answered: Answered, started: float) -> Answered:
+    def _done(self, rule: str, asked: Asked, answered: Answered, started: float) -> Answered:
         finished = finish(answered, method=asked.method, headers=asked.headers)
         self._desk.metrics.answers.answered(
-            route.rule, asked.method, finished.status, trio.current_time() - started
+            rule, asked.method, finished.status, trio.current_time() - started
         )
         headers = {
             **self._desk.limits.told(asked.path, asked.identity, asked.address),

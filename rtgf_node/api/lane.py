@@ -34,8 +34,14 @@ from rtgf_node.api.parameters import wants_strong
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import HttpConfig
 
-MAX_AT_ONCE: Final = 16
+MAX_AT_ONCE: Final = 4
 """Requests of one client that are answered before the others have their turn."""
+
+TOO_OFTEN: Final = 429
+"""The status of who is over a limit."""
+
+TOO_OFTEN_SECONDS: Final = 0.1
+"""Until more is read of one who is: to say so again and again is work too."""
 
 
 class Hot(Protocol):
@@ -43,6 +49,9 @@ class Hot(Protocol):
 
     def find(self, method: str, path: str) -> Handler | None:
         """Return who answers this, or None for the framework."""
+
+    def turned_away(self, asked: Asked) -> Answered | None:
+        """Return the refusal of a request whose client may not ask the framework now, or None."""
 
     def refused(self, status: int) -> None:
         """Hear of a request that could not be read."""
@@ -171,7 +180,13 @@ class Lane:
                 is_plain = False
             handler = self._hot.find(head.method, head.path) if is_plain else None
             if handler is None:
-                return self._later(partial(self._hand_over, raw, head))
+                refusal = self._hot.turned_away(self._asked(head, b""))
+                if refusal is None:
+                    return self._later(partial(self._hand_over, raw, head))
+                return self._later(partial(self._turn_away, refusal, head))
+            if len(self._buffer) < length:
+                # TLS gives what was sent by itself by itself, though it has come together.
+                self._buffer += self.connection.receive_now() or b""
             if len(self._buffer) < length:
                 return self._later(partial(self._answer_late, handler, head))
             body, self._buffer = self._buffer[:length], self._buffer[length:]
@@ -181,8 +196,8 @@ class Lane:
             now = trio.current_time()
             data = self._message(answered, head, now)
             sent = self.connection.send_now(data)
-            if sent < len(data) or not head.keep_alive:
-                return self._later(partial(self._send_rest, data[sent:], head.keep_alive))
+            if sent < len(data) or not head.keep_alive or _asks_too_often(answered):
+                return self._later(partial(self._send_rest, data[sent:], answered, head))
             self.due = now + self._config.keep_alive_seconds
             if not self._buffer:
                 return Turn.AT_REST
@@ -229,9 +244,11 @@ class Lane:
         await trio.lowlevel.checkpoint()
         return True
 
-    async def _send_rest(self, data: bytes, keep_alive: bool) -> bool:
+    async def _send_rest(self, data: bytes, answered: Answered | Written, head: Head) -> bool:
         await self.connection.send_all(data)
-        return keep_alive
+        if head.keep_alive and _asks_too_often(answered):
+            await trio.sleep(TOO_OFTEN_SECONDS)
+        return head.keep_alive
 
     async def _answer_late(self, handler: Handler, head: Head) -> bool:
         """Wait for the body, then answer."""
@@ -260,7 +277,7 @@ class Lane:
         if not isinstance(answered, Written | Answered):
             answered = await answered
         message = self._message(answered, head, trio.current_time())
-        return await self._send_rest(message, head.keep_alive)
+        return await self._send_rest(message, answered, head)
 
     async def _speak_http2(self, raw: bytes) -> bool:
         self.connection.unread(raw + self._buffer)
@@ -282,6 +299,13 @@ class Lane:
         self._buffer = request.rest
         return request.is_answered and head.keep_alive and head.length is not None
 
+    async def _turn_away(self, refusal: Answered, head: Head) -> bool:
+        """Answer without the body: unless it is here already, the connection ends."""
+        is_here = head.length is not None and len(self._buffer) >= head.length
+        head = head._replace(keep_alive=head.keep_alive and is_here)
+        self._buffer = self._buffer[head.length or 0 :]
+        return await self._answer_awaited(refusal, head)
+
     async def _refuse(self, error: RtgfError) -> bool:
         """Answer with a problem, after which the connection ends."""
         answered = problems.answered(error, str(uuid.uuid4()), self._public_url)
@@ -295,6 +319,10 @@ class Lane:
         if isinstance(answered, Written):
             return b"%b%b%b%b" % (answered.head, _date_line(now), end, answered.body)
         return _message(answered, head.method, _date_line(now), end)
+
+
+def _asks_too_often(answered: Answered | Written) -> bool:
+    return isinstance(answered, Answered) and answered.status == TOO_OFTEN
 
 
 def _message(answered: Answered, method: str, date: bytes, end: bytes) -> bytes:

@@ -92,15 +92,16 @@ class TokenBuckets:
         Raises:
           RateLimitedError: with the whole seconds after which it may ask again.
         """
-        left = self._left(client, now)
-        needed = min(cost, self._burst)
-        if left < needed:
-            # The bucket stays as it is: asking again too early makes nobody wait longer.
-            wait = math.ceil((needed - left) / self._per_second)
-            self._remember(client, left, now)
-            seconds = min(max(wait, 1), MAX_RETRY_AFTER_SECONDS)
-            raise RateLimitedError(seconds, self.told(client))
+        left = self._enough(client, now, cost)
         self._remember(client, left - cost, now)
+
+    def look(self, client: str, *, now: float) -> None:
+        """Take nothing, but refuse what `take` would.
+
+        Raises:
+          RateLimitedError: as `take`.
+        """
+        self._enough(client, now, 1)
 
     def told(self, client: str) -> dict[str, str]:
         """Return headers: the limit, what was left of it, and the seconds until it is whole."""
@@ -123,6 +124,17 @@ class TokenBuckets:
     def owe(self, client: str, *, now: float, cost: int) -> None:
         """Take `cost` from the client's bucket even if it does not hold so much: a debt."""
         self._remember(client, self._left(client, now) - cost, now)
+
+    def _enough(self, client: str, now: float, cost: int) -> float:
+        left = self._left(client, now)
+        needed = min(cost, self._burst)
+        if left < needed:
+            # The bucket stays as it is: asking again too early makes nobody wait longer.
+            wait = math.ceil((needed - left) / self._per_second)
+            self._remember(client, left, now)
+            seconds = min(max(wait, 1), MAX_RETRY_AFTER_SECONDS)
+            raise RateLimitedError(seconds, self.told(client))
+        return left
 
     def _left(self, client: str, now: float) -> float:
         held = self._buckets.get(client)
@@ -191,6 +203,15 @@ class RateLimits:
         buckets.take(client, now=at, cost=cost)
         if self._is_shared:
             self._note(route, caller.identity is not None, client, cost)
+
+    def look(self, caller: Caller, *, at: float, route: RouteClass) -> None:
+        """Refuse a request that `admit` would refuse; take nothing.
+
+        Raises:
+          RateLimitedError: as `admit`.
+        """
+        buckets, client = self._bucket(route, caller.identity, caller.address)
+        buckets.look(client, now=at)
 
     def owe(self, caller: Caller, *, at: float, cost: int, route: RouteClass) -> None:
         """Count what an admitted request turned out to cost; later ones wait for it."""

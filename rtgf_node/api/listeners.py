@@ -13,38 +13,32 @@ from __future__ import annotations
 
 import select
 import socket
-import ssl
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Final, NamedTuple
 
 import structlog
 import trio
 
-from rtgf_node.api import admin_socket, bearer
+from rtgf_node.api import admin_socket
 from rtgf_node.api.behind import Behind, Framework
 from rtgf_node.api.connection import Connection, TlsConnection
 from rtgf_node.api.deadlines import AsgiApp
-from rtgf_node.api.exchange import Handler
+from rtgf_node.api.exchange import Answered, Asked, Handler
 from rtgf_node.api.lane import Hot, Lane, Turn
-from rtgf_node.api.limits import client_network
 from rtgf_node.api.one_request import OneRequest
+from rtgf_node.api.room import Room
+from rtgf_node.api.server_tls import ServerTls, identity
 from rtgf_node.config import host_and_port
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.keys import pki
 from rtgf_node.settings import HttpConfig
 
 log = structlog.get_logger(__name__)
 
-ALPN: Final = ("aarp/1", "h2", "http/1.1")
-"""What is spoken (RFC 7301), best first; `aarp/1` is framed as HTTP/1.1."""
-
 EXPIRE_SHARE: Final = 0.1
 """Of the keep-alive time: so much longer a silent connection may live."""
 
-MAX_TURNS: Final = 16
+MAX_TURNS: Final = 4
 """Connections that have their turn before the time is looked at."""
 
 TURNS_SECONDS: Final = 0.001
@@ -58,56 +52,13 @@ class Bound(NamedTuple):
     port: int
 
 
-class ServerTls:
-    """The certificate of this server and the CA of its clients, read from files.
-
-    `reload` reads them again; connections that are open keep what they have.
-    """
-
-    def __init__(self, certificate_file: Path, key_file: Path, client_ca_file: Path | None) -> None:
-        """Read the files.
-
-        Raises:
-          RtgfError: RTGF_CONFIG_INVALID if one cannot be used.
-        """
-        self._files = (certificate_file, key_file, client_ca_file)
-        self.context = self._made()
-
-    def reload(self) -> None:
-        """Use what the files hold now, for new connections.
-
-        Raises:
-          RtgfError: RTGF_CONFIG_INVALID if one cannot be used; then all stays as it was.
-        """
-        self.context = self._made()
-
-    def _made(self) -> ssl.SSLContext:
-        certificate_file, key_file, client_ca_file = self._files
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.set_alpn_protocols(list(ALPN))
-        # No session tickets: each connection shows its certificate anew, to the CA in force.
-        context.num_tickets = 0
-        try:
-            context.load_cert_chain(certificate_file, key_file)
-            if client_ca_file is not None:
-                # Optional, because public routes ask for none; a certificate that is shown and
-                # does not verify ends the handshake.
-                context.load_verify_locations(client_ca_file)
-                context.verify_mode = ssl.CERT_OPTIONAL
-        except OSError as error:  # ssl.SSLError is one
-            raise RtgfError(
-                Code.RTGF_CONFIG_INVALID,
-                f"tls: {certificate_file}, {key_file} or {client_ca_file} cannot be used: "
-                f"{error.strerror or error}",
-            ) from error
-        return context
-
-
 class NothingHot:
     """Leaves every request to the application."""
 
     def find(self, method: str, path: str) -> Handler | None:
+        """Return None."""
+
+    def turned_away(self, asked: Asked) -> Answered | None:
         """Return None."""
 
     def refused(self, status: int) -> None:
@@ -125,6 +76,7 @@ async def serve(
     bind: str | list[trio.SocketListener],
     hot: Hot = NOTHING_HOT,
     public_url: str = "",
+    room: Room | None = None,
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `app` on `bind` until cancelled; plain HTTP if `tls` is None.
@@ -140,6 +92,7 @@ async def serve(
       bind: `host:port`, or what listens already.
       hot: the handlers of the fast lane.
       public_url: where the node's error pages are.
+      room: counts the connections; without it they count by themselves.
       task_status: `started` is told where the listener really is.
 
     Raises:
@@ -147,7 +100,7 @@ async def serve(
     """
     listeners = await _open(bind) if isinstance(bind, str) else bind
     behind = app if isinstance(app, Behind) else Framework(app, config, public_url)
-    server = _Server(behind, config, tls, hot, public_url)
+    server = _Server(behind, config, tls, hot, public_url, room or Room(config))
     name = listeners[0].socket.getsockname()
     bound = Bound(name, 0) if isinstance(name, str) else Bound(*name[:2])
     with closing(server):
@@ -190,6 +143,7 @@ class _Server:
         tls: ServerTls | None,
         hot: Hot,
         public_url: str,
+        room: Room,
     ) -> None:
         self._config = config
         self._tls = tls
@@ -197,7 +151,9 @@ class _Server:
         self._public_url = public_url
         self._behind = behind
         self._is_ending = False
-        self._open: Counter[str] = Counter()
+        self._room = room
+        self._shaking = trio.Lock()
+        self._connections: trio.Nursery
         self._scopes: set[trio.CancelScope] = set()
         self._busy: set[Lane] = set()
         self._at_rest: dict[int, Lane] = {}
@@ -208,15 +164,33 @@ class _Server:
 
         What takes time is done in `connections`.
         """
+        self._connections = connections
         while True:
             await trio.lowlevel.wait_readable(self._ready.fileno())
             until = trio.current_time() + TURNS_SECONDS
             # Others have spoken meanwhile: going round once more is cheaper than the scheduler.
-            while trio.current_time() < until and (spoken := self._ready.poll(0, MAX_TURNS)):
-                for descriptor, _ in spoken:
-                    self._take_turn(self._at_rest[descriptor], connections)
+            while trio.current_time() < until and self._look():
+                pass
 
-    def _take_turn(self, lane: Lane, connections: trio.Nursery) -> None:
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """Do what takes as long as several answers, after those who wait for one have theirs.
+
+        There is one such thing in a pass of the scheduler: whoever waits for the lock has it in the
+        next.
+        """
+        async with self._shaking:
+            self._look()
+            yield
+
+    def _look(self) -> bool:
+        """Give some connections at rest their turn; return whether any had something to say."""
+        spoken = self._ready.poll(0, MAX_TURNS)
+        for descriptor, _ in spoken:
+            self._take_turn(self._at_rest[descriptor])
+        return bool(spoken)
+
+    def _take_turn(self, lane: Lane) -> None:
         try:
             turn = lane.take_turn()
         except Exception:
@@ -226,7 +200,7 @@ class _Server:
             return
         self._wake(lane)
         if turn is Turn.BUSY:
-            connections.start_soon(self._go_on, lane)
+            self._connections.start_soon(self._go_on, lane)
         else:
             self._end(lane.connection, lane.address)
 
@@ -268,11 +242,11 @@ class _Server:
             address = "unix" if is_unix else transport.socket.getpeername()[0]
         except OSError:
             return  # gone before we looked
-        self._open[client_network(address)] += 1
+        has_room = self._room.enter(address)
         lane: Lane | None = None
         connection: Connection | None = None
         try:
-            if self._has_room(address):
+            if has_room:
                 connection = self._opened(transport)
                 lane = await self._meet(connection, address)
         except (OSError, trio.BrokenResourceError, trio.TooSlowError):
@@ -285,12 +259,6 @@ class _Server:
         if lane is not None:
             self._rest(lane)
 
-    def _has_room(self, address: str) -> bool:
-        return (
-            self._open[client_network(address)] <= self._config.max_connections_per_address
-            and self._open.total() <= self._config.max_connections
-        )
-
     def _opened(self, transport: trio.SocketStream) -> Connection:
         """Take over the socket: from here on it is the connection's alone.
 
@@ -302,7 +270,7 @@ class _Server:
         patience = self._config.send_timeout_seconds
         if self._tls is None:
             return Connection(sock, patience)
-        return TlsConnection(sock, self._tls.context, patience)
+        return TlsConnection(sock, self._tls.context, patience, self._in_turn)
 
     async def _meet(self, connection: Connection, address: str) -> Lane | None:
         """Find out who is there and what is spoken; HTTP/2 is served to its end.
@@ -315,7 +283,7 @@ class _Server:
         if isinstance(connection, TlsConnection):
             with trio.fail_after(self._config.handshake_timeout_seconds):
                 await connection.do_handshake()
-            client = _identity(connection.certificate())
+            client = identity(connection.certificate())
             is_http2 = connection.selected_alpn_protocol() == "h2"
         elif connection.socket.family == socket.AF_UNIX:
             client = admin_socket.identity(connection.socket)
@@ -382,19 +350,4 @@ class _Server:
     def _end(self, connection: Connection | None, address: str) -> None:
         if connection is not None:
             connection.close()
-        client = client_network(address)
-        self._open[client] -= 1
-        if not self._open[client]:
-            del self._open[client]
-
-
-def _identity(der: bytes | None) -> str | None:
-    """Return who the verified certificate names; one that names nobody is as good as none."""
-    if der is None:
-        return None
-    try:
-        named = pki.identity(der)
-    except RtgfError:
-        return None
-    # Those that the kernel or an issuer of bearer tokens gives are not for certificates.
-    return None if named.startswith((admin_socket.PREFIX, bearer.PREFIX)) else named
+        self._room.leave(address)

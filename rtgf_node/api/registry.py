@@ -61,7 +61,12 @@ def routes(desk: Desk) -> list[Route]:
                     return token(issued, as_of)
             elif row.nbf <= as_of.at <= row.exp and not withdrawn(row.token_id, as_of):
                 return token(issued, as_of)
-        return token(None, as_of)
+        raise RtgfError(
+            Code.RTGF_VERIFY_TOKEN_NOT_FOUND,
+            f"no {type_} of {place}, {name} is in force here; look at /catalog"
+            if version is None
+            else f"no {type_} of {place}, {name} has the version {version}; look at /catalog",
+        )
 
     def withdrawn(token_id: str, as_of: AsOf) -> bool:
         return desk.verifier.withdrawn(token_id, tree_size=as_of.tree_size)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 import trio
 from quart import request
 
+from rtgf_node.api.access import Caller
 from rtgf_node.api.again import Again
 from rtgf_node.api.answers import document, ready
 from rtgf_node.api.desk import Desk
@@ -16,6 +18,9 @@ from rtgf_node.api.parameters import Query
 from rtgf_node.api.receipted import receipted, wants_receipt
 from rtgf_node.api.recording import recorded
 from rtgf_node.errors import Code, RtgfError
+
+BYTES_OF_ONE: Final = 16 << 10
+"""Of a body: to read so much takes as long as a few answers. Each counts as a request more."""
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -36,7 +41,7 @@ def verify(desk: Desk, asked: Asked) -> Answered:
     query = Query("at", "receipt", of=asked.query)
     wants_receipt(query)
     at = query.text("at")
-    require_json(asked)
+    require_json(desk, asked)
     started = trio.current_time()
     try:
         answer = desk.verifier.verify(asked.body, at=at)
@@ -51,7 +56,7 @@ def evaluate(desk: Desk, asked: Asked) -> Answered:
     """Answer what a token decides of a context."""
     query = Query("explain", "at", of=asked.query)
     explained, at = query.text("explain") == "text", query.text("at")
-    require_json(asked)
+    require_json(desk, asked)
     return document(desk.verifier.evaluate(asked.body, explained=explained, at=at))
 
 
@@ -64,8 +69,8 @@ def not_verified(desk: Desk, error: RtgfError) -> None:
     desk.metrics.answers.not_verified(error.code.name, kind)
 
 
-def require_json(asked: Asked) -> None:
-    """Refuse a body that does not say that it is JSON, or was not read.
+def require_json(desk: Desk, asked: Asked) -> None:
+    """Refuse a body that does not say that it is JSON, or was not read; count a large one.
 
     Raises:
       RtgfError: RTGF_MEDIA_TYPE; RTGF_BODY_TOO_LARGE.
@@ -75,6 +80,12 @@ def require_json(asked: Asked) -> None:
     said = asked.headers.get("content-type", "")
     if said != "application/json" and said.partition(";")[0].strip().lower() != "application/json":
         raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
+    if "content-encoding" in asked.headers:
+        raise RtgfError(Code.RTGF_MEDIA_TYPE, "send the body as it is, without Content-Encoding")
+    more = len(asked.body) // BYTES_OF_ONE
+    if more:
+        caller = Caller(asked.identity, asked.address, frozenset())
+        desk.limits.owe(caller, at=trio.current_time(), cost=more, route="verify")
 
 
 async def json_body() -> bytes:
@@ -85,6 +96,8 @@ async def json_body() -> bytes:
     """
     if request.mimetype != "application/json":
         raise RtgfError(Code.RTGF_MEDIA_TYPE, "send Content-Type: application/json")
+    if "content-encoding" in request.headers:
+        raise RtgfError(Code.RTGF_MEDIA_TYPE, "send the body as it is, without Content-Encoding")
     return await raw_body()
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Final
 
 import msgspec
 import trio
 
-import rtgf_node
 from rtgf_node.building.pieces import Pieces
-from rtgf_node.building.worker import LENGTH, Answer, Problem, framed
+from rtgf_node.building.processes import Program, Standby, WorkerProcess
+from rtgf_node.building.worker import Answer, Problem
 from rtgf_node.core import digests
 from rtgf_node.core.build import Note, Part
 from rtgf_node.core.build_inputs import Place
@@ -23,18 +19,8 @@ from rtgf_node.core.build_inputs import pieces as cut
 from rtgf_node.core.manifest import Inputs, RmtTarget
 from rtgf_node.errors import Code, RtgfError
 
-# Bytes of one answer: a piece has at most the corridors of one place in one domain.
-MAX_ANSWER_BYTES: Final = 256 << 20
-# Characters of a crashed worker's last words that go into the error.
-MAX_LAST_WORDS: Final = 2_000
-
 _encode = msgspec.msgpack.Encoder().encode
 _answer = msgspec.msgpack.Decoder(Answer).decode
-
-
-def worker_command() -> list[str]:
-    """Return the command of a worker: no working directory, no user's packages on its path."""
-    return [sys.executable, "-P", "-s", "-m", "rtgf_node.building.worker"]
 
 
 class Written:
@@ -92,8 +78,7 @@ class Run:
       request: what every process is given first.
       inputs: the same, read.
       folder: where its artefacts go.
-      environment: of its processes; nothing else is in it.
-      command: the worker.
+      of: what its processes run.
       written: shared by the runs that should agree.
       pieces: where finished pieces are kept, if they are.
       stepped: called after each piece.
@@ -112,8 +97,7 @@ class Run:
         inputs: Inputs,
         *,
         folder: Path,
-        environment: Mapping[str, str],
-        command: Sequence[str],
+        of: Program,
         written: Written,
         pieces: Pieces | None,
         stepped: Callable[[], None],
@@ -128,8 +112,7 @@ class Run:
         self._queue = deque(cut(inputs.targets))
         self._pieces = pieces
         self._folder = folder
-        self._environment = {**environment, "PYTHONPATH": _package_parent()}
-        self._command = list(command)
+        self._program = of
         self._written = written
         self._stepped = stepped
         self._mapped = mapped
@@ -158,46 +141,34 @@ class Run:
                 self.notes += finished.notes
                 self.done += len(piece)
 
-    async def work(self) -> None:
-        """Run one process until the queue is empty; on cancellation it is ended.
+    async def work(self, standby: Standby) -> None:
+        """Have one process work until the queue is empty; on cancellation it is ended.
 
         Raises:
           RtgfError: RTGF_INTERNAL if it crashed.
         """
         if not self._queue:
             return
-        with tempfile.TemporaryFile() as said:
-            process: trio.Process = await trio.lowlevel.open_process(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                cwd="/",
-                env=self._environment,
-            )
-            try:
-                await self._feed(process)
-            except (trio.BrokenResourceError, EOFError, msgspec.MsgspecError):
-                with trio.CancelScope(shield=True):
-                    process.kill()
-                    status = await process.wait()
-                raise _crashed(status, said) from None
-            finally:
-                with trio.CancelScope(shield=True):
-                    process.kill()
-                    await process.wait()
-                    await _close(process)
+        worker = await standby.take(self._program)
+        try:
+            await self._feed(worker)
+        except (trio.BrokenResourceError, EOFError, msgspec.MsgspecError):
+            raise await worker.crashed() from None
+        except BaseException:
+            await worker.end()
+            raise
+        await standby.keep(self._program, worker)
 
-    async def _feed(self, process: trio.Process) -> None:
-        assert process.stdin is not None
-        await process.stdin.send_all(framed(self._request))
+    async def _feed(self, worker: WorkerProcess) -> None:
+        await worker.send(self._request)
         while (piece := self._next()) is not None:
             began = trio.current_time()
-            await process.stdin.send_all(framed(_encode(piece)))
-            answer = _answer(await _message(process))
+            await worker.send(_encode(piece))
+            answer = _answer(await worker.receive())
             if self._is_rmt(piece):
                 self._mapped(trio.current_time() - began)
             await self._take(piece, answer)
+        await worker.finish()
 
     def _next(self) -> list[int] | None:
         if self.fatal is not None or not self._queue:
@@ -232,7 +203,11 @@ class Run:
 def write(folder: Path, name: str, content: bytes) -> None:
     """Write an artefact; the worker is this program, but no name leads out of the folder."""
     path = _place(folder, name)
-    if path is not None:
+    if path is None:
+        return
+    try:
+        path.write_bytes(content)
+    except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
@@ -243,42 +218,5 @@ def _digest_in(folder: Path, name: str) -> str | None:
 
 
 def _place(folder: Path, name: str) -> Path | None:
-    path = (folder / name).resolve()
-    return path if path.is_relative_to(folder.resolve()) else None
-
-
-async def _message(process: trio.Process) -> bytes:
-    assert process.stdout is not None
-    (size,) = LENGTH.unpack(await _exactly(process.stdout, LENGTH.size))
-    if size > MAX_ANSWER_BYTES:
-        raise EOFError
-    return await _exactly(process.stdout, size)
-
-
-async def _exactly(stream: trio.abc.ReceiveStream, size: int) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        some = await stream.receive_some(size - len(data))
-        if not some:
-            raise EOFError
-        data += some
-    return bytes(data)
-
-
-async def _close(process: trio.Process) -> None:
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            await stream.aclose()
-
-
-def _crashed(status: int, said: BinaryIO) -> RtgfError:
-    said.seek(0)
-    last_words = said.read().decode("utf-8", "replace")[-MAX_LAST_WORDS:].strip()
-    return RtgfError(
-        Code.RTGF_INTERNAL,
-        f"a build worker ended with status {status} and no answer: {last_words}",
-    )
-
-
-def _package_parent() -> str:
-    return str(Path(rtgf_node.__file__).resolve().parents[1])
+    parts = name.split("/")
+    return None if "" in parts or ".." in parts else folder / name

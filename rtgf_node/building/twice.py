@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
 import trio
 
 from rtgf_node.building.pieces import Pieces
-from rtgf_node.building.run import Run, Written, worker_command, write
+from rtgf_node.building.processes import Standby, program, worker_command
+from rtgf_node.building.run import Run, Written, write
 from rtgf_node.building.worker import Problem, decode_inputs, error_of
 from rtgf_node.core import digests
 from rtgf_node.core.build import BuildOutput, UnbuildableError, finish
@@ -36,7 +38,7 @@ REQUEST = "request.msgpack"
 
 # Seconds. A full matrix of 14,400 tokens takes under a minute on two cores.
 TIMEOUT_SECONDS = 1_800.0
-# Targets that are worth a process of their own: it takes a quarter of a second to start.
+# Targets that are worth a process of their own: it takes a tenth of a second to start.
 TARGETS_PER_PROCESS = 200
 
 
@@ -84,8 +86,9 @@ async def build_twice(
     timeout_seconds: float = TIMEOUT_SECONDS,
     key: bytes | None = None,
     resumed: Callable[[int, int], None] = nobody,
+    standby: Standby | None = None,
 ) -> BuildOutput:
-    """Return the build that two runs in fresh processes agree on, byte for byte.
+    """Return the build that two runs agree on, byte for byte.
 
     Both run at the same time; on cancellation all processes are ended. If `folder` is what a
     process left that was killed while it built the same request with the same key, the pieces that
@@ -103,6 +106,7 @@ async def build_twice(
       timeout_seconds: after it all are ended.
       key: a secret of this request, with which finished pieces are sealed; without it none is kept.
       resumed: told how many of the targets both runs had behind them, if a build is gone on with.
+      standby: where processes wait between builds; without it they end with this one.
 
     Raises:
       UnbuildableError: some entries cannot be built; both runs say so.
@@ -124,8 +128,7 @@ async def build_twice(
                 request,
                 inputs,
                 folder=folder / name,
-                environment=environment,
-                command=command,
+                of=program(command, environment),
                 written=written,
                 pieces=None if key is None else Pieces(folder, name, key),
                 stepped=lambda: progress(sum(run.done for run in runs) // 2, total),
@@ -136,22 +139,10 @@ async def build_twice(
         for run in runs:
             await trio.to_thread.run_sync(run.resume, [folder / name for name in NAMES])
         resumed(sum(run.done for run in runs) // 2, total)
-    crashed: RtgfError | None = None
-    with trio.move_on_after(timeout_seconds) as scope:
-        try:
-            async with trio.open_nursery() as nursery:
-                for run in runs:
-                    for _ in range(count):
-                        nursery.start_soon(run.work)
-        except* RtgfError as group:
-            crashed = _first(group)
-    if crashed is not None:
-        raise crashed
-    if scope.cancelled_caught:
-        raise RtgfError(
-            Code.RTGF_PIPELINE_PUBLISH_FAIL,
-            f"the build took longer than {timeout_seconds:g} s; build fewer targets at once",
-        )
+    async with AsyncExitStack() as leaving:
+        if standby is None:
+            standby = await leaving.enter_async_context(Standby())
+        await _work(runs, count, standby, timeout_seconds)
     judged = _Judge(runs, document, written, folder)
     refused = judged.divergence()
     if refused is not None:
@@ -162,6 +153,26 @@ async def build_twice(
             causes=(RtgfError(Code.RTGF_BUILD_PLAN_DIVERGENCE, refused),),
         )
     return judged.output()
+
+
+async def _work(runs: Iterable[Run], count: int, standby: Standby, timeout_seconds: float) -> None:
+    """Have each run worked on by `count` processes until it is done."""
+    crashed: RtgfError | None = None
+    with trio.move_on_after(timeout_seconds) as scope:
+        try:
+            async with trio.open_nursery() as nursery:
+                for run in runs:
+                    for _ in range(count):
+                        nursery.start_soon(run.work, standby)
+        except* RtgfError as group:
+            crashed = _first(group)
+    if crashed is not None:
+        raise crashed
+    if scope.cancelled_caught:
+        raise RtgfError(
+            Code.RTGF_PIPELINE_PUBLISH_FAIL,
+            f"the build took longer than {timeout_seconds:g} s; build fewer targets at once",
+        )
 
 
 def left_in(folder: Path) -> bytes | None:
@@ -197,7 +208,11 @@ class _Judge:
         self._written = written
         self._folder = folder
         self._refusals = [_refusal(run) for run in runs]
-        self._made = [finish(document, run.artefacts, run.notes) for run in runs]
+        first, second = runs
+        made = finish(document, first.artefacts, first.notes)
+        # What is put together of the same is the same.
+        same = _given(first) == _given(second)
+        self._made = [made, made if same else finish(document, second.artefacts, second.notes)]
 
     def divergence(self) -> str | None:
         """Return in words how the runs differ, None if they do not."""
@@ -246,6 +261,12 @@ class _Judge:
         }
         names |= {name for name in one_notes if one_notes[name] != two_notes[name]}
         return sorted(names) or [MANIFEST]
+
+
+def _given(run: Run) -> tuple[dict[str, str], bytes]:
+    """Return what a run gave; notes as bytes, for to Python `True` is 1."""
+    notes = sorted(run.notes, key=lambda note: note.target)
+    return run.artefacts, msgspec.msgpack.encode(notes)
 
 
 def _refusal(run: Run) -> _Refusals:

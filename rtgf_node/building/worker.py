@@ -1,16 +1,21 @@
-"""A builder in a fresh process: `python -m rtgf_node.building.worker`.
+"""A builder in a process of its own: `python -m rtgf_node.building.worker`.
 
 It reads a request from standard input, then the numbers of some targets, again and again, and
 writes what came of each such piece to standard output. Nothing else is touched but the record files
 that the request names; those are read only when a scenario screens a name, and proven by their
-content digest. No network, no clock, no setting. It ends when its input ends.
+content digest. No network, no clock, no setting.
 
-Messages are msgpack behind their length, since most of them is bytes that other programs made.
+Messages are msgpack behind their length, since most of them is bytes that other programs made. An
+empty one ends a build. Each build is a new child's; when it is gone, an empty message answers. The
+process itself has read nothing, and waits for the next until its input ends or nothing has come for
+long.
 """
 
 from __future__ import annotations
 
 import gc
+import os
+import select
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,11 +32,23 @@ from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.lists import record_file
 from rtgf_node.core.lists.screening import NameIndex
 from rtgf_node.core.manifest import MAX_MANIFEST_BYTES, Inputs
+from rtgf_node.core.policy.rule import Predicate
 from rtgf_node.core.policy.templates import Library
+from rtgf_node.core.snapshot import Snapshot
+from rtgf_node.core.tokens import Token
 from rtgf_node.errors import Code, RtgfError
 
 LENGTH: Final = struct.Struct(">I")
 """What stands before a message: its length in bytes."""
+
+STANDBY_SECONDS: Final = 900.0
+"""Without a build a process ends after these: it holds some 15 MB of its own."""
+
+_SHAPES: Final = (Inputs, Snapshot, Token, Predicate)
+"""What every build reads; msgspec finds out how when it first meets a type, not in each child."""
+
+_GOES_ON: Final = 0
+_OVER: Final = 1
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -216,31 +233,50 @@ def error_of(problem: Problem) -> RtgfError:
     )
 
 
-def framed(message: bytes) -> bytes:
-    """Return a message behind its length."""
-    return LENGTH.pack(len(message)) + message
+def _message(source: BinaryIO) -> bytes | None:
+    head = source.read(LENGTH.size)
+    return source.read(LENGTH.unpack(head)[0]) if head else None
 
 
-def _messages(source: BinaryIO) -> Iterator[bytes]:
-    while head := source.read(LENGTH.size):
-        yield source.read(LENGTH.unpack(head)[0])
+def _serve(source: BinaryIO, sink: BinaryIO) -> int:
+    """Answer every piece of one build."""
+    request = _message(source)
+    if request is None:
+        return _OVER
+    encode = msgspec.msgpack.Encoder(order="deterministic").encode
+    refused: Answer | None = None
+    try:
+        build = begin(request)
+    except RtgfError as error:
+        refused = Answer(error=problem_of(error))
+    while piece := _message(source):
+        numbers = msgspec.msgpack.decode(piece, type=list[int])
+        _say(sink, encode(refused or answer(build, numbers)))
+    return _OVER if piece is None else _GOES_ON
+
+
+def _say(sink: BinaryIO, message: bytes) -> None:
+    sink.write(LENGTH.pack(len(message)))
+    sink.write(message)
+    sink.flush()
 
 
 def main() -> int:
-    """Answer every piece on standard input."""
+    """Serve one build after another, each in a child that ends with it."""
     # Documents have no cycles, and go when the last of whoever holds them does.
     gc.disable()
-    encode = msgspec.msgpack.Encoder(order="deterministic").encode
-    asked = _messages(sys.stdin.buffer)
-    refused: Answer | None = None
-    try:
-        build = begin(next(asked, b""))
-    except RtgfError as error:
-        refused = Answer(error=problem_of(error))
-    for piece in asked:
-        numbers = msgspec.msgpack.decode(piece, type=list[int])
-        sys.stdout.buffer.write(framed(encode(refused or answer(build, numbers))))
-        sys.stdout.buffer.flush()
+    for shape in _SHAPES:
+        msgspec.msgpack.Decoder(shape)
+    while any(select.select([sys.stdin], [], [], STANDBY_SECONDS)):
+        child = os.fork()
+        if child == 0:
+            # There is nothing to tidy up.
+            os._exit(_serve(sys.stdin.buffer, sys.stdout.buffer))
+        _, status = os.waitpid(child, 0)
+        if status:
+            return abs(os.waitstatus_to_exitcode(status))
+        # Only now is more sent: the child may read ahead.
+        _say(sys.stdout.buffer, b"")
     return 0
 
 

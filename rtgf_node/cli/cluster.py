@@ -96,7 +96,11 @@ def seat(
     if not held:
         raise RtgfError(Code.RTGF_NOT_FOUND, f"no member is named {name!r}")
     document = JoinDocument(
-        cluster=answer.cluster, raft_id=held[0], name=name, members=answer.members
+        cluster=answer.cluster,
+        cluster_id=answer.cluster_id,
+        raft_id=held[0],
+        name=name,
+        members=answer.members,
     )
     write_whole(out, msgspec.json.encode(document))
     words = f"{name} is member {held[0]}. On its machine: rtgf cluster join {out.name}"
@@ -191,7 +195,9 @@ def status(
     """
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
-        answer, waiting = node.cluster(), node.approvals().waiting_for("membership")
+        answer = node.cluster()
+        # A member without a state knows of no requests.
+        waiting = [] if answer.waits else node.approvals().waiting_for("membership")
     asked = [
         f"waits for a second person: {one.subject}; rtgf approvals approve {one.approval_id}"
         for one in waiting
@@ -215,11 +221,13 @@ def text(answer: ClusterAnswer) -> str:
         for one in answer.members
     ]
     leader = answer.leader or "nobody"
+    behind = [f"waits: {answer.waits}"] if answer.waits else []
     return "\n".join(
         [
             f"{answer.cluster}: {leader} leads term {answer.term}",
             f"this is {answer.name}, {answer.role}; applied {answer.applied} of {answer.commit}, "
             f"{answer.tree_size} log entries, {answer.staleness_seconds:.1f} s old",
+            *behind,
             "",
             output.table(("member", "role", "address", "", "behind"), rows),
         ]

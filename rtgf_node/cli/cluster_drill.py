@@ -14,7 +14,7 @@ import msgspec
 
 from rtgf_node import wire
 from rtgf_node.cli import cluster_story
-from rtgf_node.cli.local_cluster import LocalCluster, LocalNode
+from rtgf_node.cli.local_cluster import LocalCluster, LocalNode, eventually
 from rtgf_node.errors import Code, RtgfError
 
 REASON = "corridor_suspended"
@@ -55,7 +55,7 @@ def measure(folder: Path, kills: int, tell: Callable[[str], None]) -> Drill:
             writes += 1
             cluster.kill(leader.name)
             began = time.monotonic()
-            after = cluster.eventually(lambda: _write_somewhere(cluster, token), "no write")
+            after = eventually(lambda: _write_somewhere(cluster, token), "no write")
             seconds.append(time.monotonic() - began)
             writes += 1
             lost += max(0, answered + 1 - after)

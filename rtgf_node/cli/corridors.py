@@ -30,5 +30,6 @@ def corridors(
         for one in (*answer.jurisdictions, *answer.corridors)
     ]
     headers = ("place", "in force", "withdrawn", "out of time", "first ends")
-    output.result(answer, output.table(headers, rows), as_json=as_json)
+    text = output.table(headers, rows, none="no token was issued yet")
+    output.result(answer, text, as_json=as_json)
     return 0

@@ -182,7 +182,9 @@ def _page_text(page: DecisionPage) -> str:
         for entry in page.entries
     ]
     shown = output.table(
-        ("no.", "at", "route", "verdict", "decision", "client", "request id", "tokens"), rows
+        ("no.", "at", "route", "verdict", "decision", "client", "request id", "tokens"),
+        rows,
+        none="no such answer was given",
     )
     more = f"; more after {page.next}: --since {page.next}" if page.next is not None else ""
     return f"{shown}\n\nnewest {page.newest}, provable up to {page.logged_to}{more}"

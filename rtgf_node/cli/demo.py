@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from rtgf_node.cli import output
+from rtgf_node.cli import layout, output
 from rtgf_node.cli.demo_story import Story
 from rtgf_node.cli.output import AsJson
 from rtgf_node.errors import Code, RtgfError
@@ -52,7 +52,7 @@ def demo(
     tell("")
     tell(f"The node's folder is left for you: {where}. Three commands to go on with:")
     for command in commands:
-        tell(f"  {command}")
+        tell(layout.command(f"  {command}", layout.PAGE))
     if as_json:
         output.result({**msgspec.to_builtins(outcome), "next": commands}, "", as_json=True)
     return 0
@@ -91,5 +91,5 @@ def _free_folder() -> Path:
 
 
 def _to_stdout(text: str) -> None:
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(layout.fitted(text, layout.width_of(sys.stdout)) + "\n")
     sys.stdout.flush()

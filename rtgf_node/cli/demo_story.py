@@ -14,7 +14,7 @@ from rtgf_node.audit import judgement as audit
 from rtgf_node.audit.material import collect
 from rtgf_node.cli import audit as auditing
 from rtgf_node.cli import compile as compiling
-from rtgf_node.cli import demo_proof, demo_world, fetch, node_folder, output, verify
+from rtgf_node.cli import demo_proof, demo_world, fetch, layout, node_folder, output, verify
 from rtgf_node.cli import revoke as revoking
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.cli.demo_world import World
@@ -80,7 +80,7 @@ class Story:
         with RunningNode(self._folder / "rtgf.toml", log) as running:
             with self._as("operator", told) as operator:
                 running.wait_ready(operator)
-                self._tell(f"rtgf serve is up at {made.url}; its log is {log}")
+                self._tell(f"rtgf serve is up at {made.url}; its log is {_quoted(log)}")
                 self._take_in(operator, world)
                 issued, accepted = self._build(operator, told, world)
             with self._as("partner", told) as partner:
@@ -91,8 +91,7 @@ class Story:
             with self._as("auditor", told) as auditor:
                 report = self._audit(auditor, made)
             if keep:
-                self._tell("")
-                self._tell(f"The node runs on at {made.url} until Ctrl-C.")
+                self._tell(f"\nThe node runs on at {made.url} until Ctrl-C.")
                 running.wait_end()
         return Outcome(
             folder=str(self._folder),
@@ -112,7 +111,7 @@ class Story:
     def _make_node(self) -> Folder:
         self._chapter(
             "Keys and a private certificate authority",
-            "A root key that will go offline, five online keys that it vouches for, certificates",
+            "A root key that will go offline, the online keys that it vouches for, certificates",
             "for the node and for each role, settings, and an empty log.",
         )
         wish = Wish(
@@ -124,9 +123,9 @@ class Story:
             ca_days=CA_DAYS,
         )
         self._tell("")
-        self._tell(f"$ rtgf init {shlex.quote(str(self._folder))}")
+        self._tell(f"$ rtgf init {_quoted(self._folder)}")
         made = node_folder.make(self._folder, wish, at=self._clock.now())
-        self._tell(f"{len(made.files)} files in {self._folder}")
+        self._tell(f"{len(made.files)} files in {_quoted(self._folder)}")
         self._tell("root key fingerprint " + output.groups_of_four(made.root_fingerprint))
         return made
 
@@ -148,7 +147,8 @@ class Story:
         )
         write_whole(settings, f"{text}\n{world.settings}".encode())
         for taken in world.snapshots:
-            self._tell(f"{taken.issuer} signed {taken.id}: {len(taken.clauses)} clauses")
+            name = taken.issuer.removeprefix("did:web:")
+            self._tell(f"{name} signed {taken.id}: {len(taken.clauses)} clauses")
         return world
 
     def _take_in(self, operator: Node, world: World) -> None:
@@ -186,9 +186,8 @@ class Story:
             self._tell(f"published {len(second.issued)} more")
         due = _due(world)
         have = {_of_what(token_id) for token_id in issued}
-        self._expect(
-            due == have, f"not issued: {sorted(due - have)}, not due: {sorted(have - due)}"
-        )
+        wrong = f"not issued: {sorted(due - have)}, not due: {sorted(have - due)}"
+        self._expect(due == have, wrong)
         rmts = sum(token_id.startswith("RMT:") for token_id in issued)
         self._tell(f"{rmts} RMTs and {len(issued) - rmts} IMTs: every ordered corridor is there")
         return issued, held
@@ -203,15 +202,13 @@ class Story:
         decisions: dict[str, str | None] = {}
         for name, wanted, context in self._payments(world):
             path = self._folder / "payments" / f"{name}.json"
-            self._command(
-                f"verify --corridor {CORRIDOR} --domain {DOMAIN} --context {path} --explain"
-            )
+            asked = f"--corridor {CORRIDOR} --domain {DOMAIN} --context {_quoted(path)}"
+            self._command(f"verify {asked} --explain")
             answer = partner.verify(self._question(ids, context))
             why = partner.evaluate(wire.EvaluateRequest(ids[1], context), explain=True)
             self._tell(verify.text(answer, why.explanation))
-            self._expect(
-                answer.decision == wanted, f"{name}: {wanted} was due, not {answer.decision}"
-            )
+            wrong = f"{name}: {wanted} was due, not {answer.decision}"
+            self._expect(answer.decision == wanted, wrong)
             self._expect(answer.valid == (wanted != "DENY"), f"{name}: the verdict contradicts it")
             decisions[name] = answer.decision
             if wanted == "DENY":
@@ -271,10 +268,8 @@ class Story:
         self._tell("")
         self._tell("The same question again:")
         self._tell(verify.text(after, None))
-        self._expect(
-            not after.valid and after.reason == Code.RTGF_VERIFY_REVOKED.name,
-            f"RTGF_VERIFY_REVOKED was due, not {after.reason}",
-        )
+        fell = not after.valid and after.reason == Code.RTGF_VERIFY_REVOKED.name
+        self._expect(fell, f"RTGF_VERIFY_REVOKED was due, not {after.reason}")
         self._expect(after.revEpoch > before.revEpoch, "revEpoch did not grow")
         fallen = {entry.token_id for entry in answer.entries}
         standing = [
@@ -294,7 +289,7 @@ class Story:
             "reads the whole log, rebuilds the tree, and holds all that is served against it.",
         )
         state = self._folder / "audit-state.json"
-        self._command(f"audit --state {state}")
+        self._command(f"audit --state {_quoted(state)}")
         material = collect(
             auditor, at=self._clock.now(), remembered=None, progress=lambda text: None
         )
@@ -347,13 +342,13 @@ class Story:
         self._step += 1
         self._tell("")
         self._tell(f"{self._step}. {title}")
-        for line in lines:
-            self._tell(f"   {line}")
+        self._tell(layout.hung("   ", " ".join(lines), layout.PAGE))
 
     def _command(self, line: str, remark: str = "") -> None:
         """Show the command that does the same, as it can be typed."""
         self._tell("")
-        self._tell(f"$ rtgf {line} --config {shlex.quote(str(self._folder / 'rtgf.toml'))}{remark}")
+        settings = _quoted(self._folder / "rtgf.toml")
+        self._tell(layout.command(f"$ rtgf {line} --config {settings}", layout.PAGE) + remark)
 
     def _expect(self, holds: object, detail: str) -> None:
         if not holds:
@@ -365,6 +360,12 @@ _PLAIN = {
     "above-threshold": "A large payment, which the rules permit with controls:",
     "listed-name": "A payment to a name on a sanctions list:",
 }
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as it is typed in this folder."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _fail(detail: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -16,9 +15,10 @@ from rtgf_node.cli.verify import USAGE_EXIT, read
 from rtgf_node.core import canonical_json, snapshot, terms_document, tokens
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.lists import difference as list_difference
-from rtgf_node.core.policy import consequences, difference
+from rtgf_node.core.policy import consequences, difference, plan
 from rtgf_node.core.policy.difference import Rules
 from rtgf_node.core.policy.templates import Library
+from rtgf_node.core.snapshot_agreement import check_agreement
 from rtgf_node.core.snapshot_faults import unsealed
 from rtgf_node.core.terms_document import is_terms
 from rtgf_node.errors import Code, RtgfError
@@ -143,14 +143,27 @@ def _side(document: dict[str, JsonValue], library: Library) -> Side:
     """Return the rules in a document.
 
     Raises:
-      RtgfError: it is no snapshot, no terms and no token, or does not fit its schema.
+      RtgfError: it is no snapshot, no terms and no token, or does not fit its schema or itself.
     """
     if "@type" in document:
         body = canonical_json.canonical_bytes(unsealed(document))
         if is_terms(document):
-            return Side("terms", difference.of_terms(terms_document.parse(body)))
-        return Side("snapshot", difference.of_snapshot(snapshot.parse(body), library))
-    tokens.parse(json.dumps(document).encode())
+            terms = terms_document.parse(body)
+            for error in terms_document.disagreements(terms, max_ttl_sec=snapshot.ANY_TTL):
+                raise error
+            return Side("terms", difference.of_terms(terms))
+        held = snapshot.parse(body)
+        check_agreement(held, max_ttl_sec=snapshot.ANY_TTL)
+        return Side("snapshot", difference.of_snapshot(held, library))
+    token, _, computed = tokens.read(canonical_json.canonical_bytes(document))
+    if computed != token.canonical_hash:
+        raise RtgfError(
+            Code.RTGF_TOKEN_CANONICAL_MISMATCH,
+            f"{token.token_id} was altered after it was built",
+            pointer="/canonical_hash",
+        )
+    if token.predicate_set is not None:
+        plan.check(token.eval_plan, token.predicate_set)
     return Side("token", difference.of_token(document))
 
 

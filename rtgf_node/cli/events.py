@@ -52,7 +52,8 @@ def events(
         for one in found
     ]
     headers = ("at", "stream", "number", "what", "about", "who")
-    output.result(found, output.table(headers, rows), as_json=as_json)
+    text = output.table(headers, rows, none="nothing happened yet")
+    output.result(found, text, as_json=as_json)
     return 0
 
 

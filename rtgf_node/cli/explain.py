@@ -12,9 +12,10 @@ from rtgf_node.cli import connection, output, policy_files
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.cli.policy_files import ListFiles
-from rtgf_node.cli.verify import MAX_CONTEXT_BYTES, read
-from rtgf_node.core import canonical_json, times, tokens
+from rtgf_node.cli.verify import read, read_json
+from rtgf_node.core import times, tokens
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.identifiers import token_reference
 from rtgf_node.core.list_answers import ListAnswers
 from rtgf_node.core.policy import decide
 from rtgf_node.core.policy import explain as explaining
@@ -40,14 +41,15 @@ def explain(
     """Decide, and say why in words to give to a customer: clause, what was compared, which law.
 
     Where it runs: with a file anywhere, with no network (the token is taken at its word; `rtgf
-    verify` checks it, and rules that screen names need the lists, by --list); with an id anywhere
-    that reaches the node, over HTTPS. Exit code 0 permitted, 14 denied.
+    verify` checks it, and rules that screen names need the lists, by --list, in the version that
+    the token names); with an id anywhere that reaches the node, over HTTPS. Exit code 0 permitted,
+    14 denied.
 
     Examples:
       rtgf explain rmt-eu.json payment.json --list un-sc=un-xml:consolidated.xml
       rtgf explain IMT:EU-SG:payments_aml:2026-10.1 payment.json
     """
-    asked = canonical_json.parse(read(context), max_bytes=MAX_CONTEXT_BYTES)
+    asked = read_json(context)
     if Path(token).exists():
         told = _here(Path(token), asked, at, policy_files.answers(list_))
     else:
@@ -55,7 +57,7 @@ def explain(
         with connection.node(settings, certificate=cert, key=key) as node:
             answer = node.evaluate(wire.EvaluateRequest(token, asked, at), explain=True)
         told = {
-            "token": answer.token,
+            "token": token_reference(answer.token),
             "decision": answer.decision,
             "reasons": answer.reasons,
             "controls": answer.controls,
@@ -74,6 +76,8 @@ def explain(
 def _here(file: Path, asked: JsonValue, at: str | None, answers: ListAnswers) -> dict[str, Any]:
     token = tokens.parse(read(file, limit=tokens.MAX_TOKEN_BYTES))
     moment = SystemClock().now() if at is None else times.parse(at)
+    for name in answers.keep(token):
+        output.say(f"rtgf: the list {name} is of another version than the token was made with")
     decision = decide.decide(token, asked, at=moment, resolvers=answers.resolvers)
     for name in sorted(answers.missing):
         output.say(f"rtgf: the list {name} is not held here; name it with --list")

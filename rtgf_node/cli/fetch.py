@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.cli.sources import NO_SOURCES
 from rtgf_node.errors import Code
 from rtgf_node.wire import FetchAnswer
 
@@ -49,18 +50,18 @@ def text(answer: FetchAnswer) -> str:
     """Return the answer as lines for people."""
     lines = [
         output.table(
-            ("source", "outcome", "subject", "records", "unreadable", "content"),
+            ("source", "outcome", "subject", "records", "unreadable"),
             [
                 (
                     item.source,
                     item.outcome,
                     item.subject,
                     item.records,
-                    item.unreadable,
-                    item.content_sha256,
+                    item.unreadable or None,
                 )
                 for item in answer.items
             ],
+            none=NO_SOURCES,
         )
     ]
     lines += [

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rtgf_node.cli import node_folder, output
 from rtgf_node.cli.node_folder import Folder, Wish
@@ -29,7 +30,10 @@ def init(
         Path | None,
         Parameter(help="Seal the online keys with the passphrase in it; else one is made."),
     ] = None,
-    ca_days: Annotated[int, Parameter(help="How long the private CA is valid.")] = CA_DAYS,
+    ca_days: Annotated[
+        int,
+        Parameter(help="How long the private CA is valid.", validator=Number(gte=1, lte=36_500)),
+    ] = CA_DAYS,
     as_json: AsJson = False,
 ) -> int:
     """Make keys, a private CA, certificates, settings and an empty log. It never overwrites.
@@ -67,8 +71,8 @@ def text(made: Folder) -> str:
             f"public half  {made.root_public}",
             "fingerprint  " + output.groups_of_four(made.root_fingerprint),
             "",
-            "The root key signs nothing more until keys change: move root/ offline now, and tell",
-            "partners the fingerprint by another way than this network.",
+            "The root key signs nothing more until keys change: move root/ offline now,",
+            "and tell partners the fingerprint by another way than this network.",
             "",
             "Next:",
             f"  rtgf serve --config {made.folder}/rtgf.toml",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,9 @@ from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.cli.policy_sign import read_passphrase
+from rtgf_node.cli.verify import read_json
 from rtgf_node.core import base64url, checkpoint
-from rtgf_node.core.canonical_json import canonical_bytes, parse
+from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import key_change, key_files
 from rtgf_node.keys.key_change import KeyEntry, KeyRequest
@@ -51,6 +53,14 @@ def prepare(
       rtgf keys prepare --out request.json --revoke fma.example:ed25519:2026-11:001
     """
     told, at = connection.settings(config), SystemClock().now()
+    # Before a key is made: keys that the node cannot read would stop its next start.
+    if told.keys.folder.stat().st_uid != os.geteuid():
+        raise RtgfError(
+            Code.RTGF_CONFIG_INVALID,
+            f"{told.keys.folder} belongs to another user; run this as the user of the node",
+        )
+    if out.is_dir() or not out.parent.is_dir():
+        raise RtgfError(Code.RTGF_INPUT_INVALID, f"{out} is no file in a folder that is there")
     held = key_files.load(told.keys, at=at)
     provider = FileKeyProvider.open(told.keys.folder, read_passphrase(told.keys.passphrase_file))
     request = key_change.prepare(provider, held, issuer=told.node.issuer, at=at, revoke=revoke)
@@ -62,7 +72,9 @@ def prepare(
         if one.purpose == "log" and one.kid not in before:
             name = checkpoint.verifier_key(told.log_origin(), base64url.decode(one.public))
             lines.append(f"verifier key of the log: {name}")
-    output.result(request, "\n".join([*lines, f"to be signed by the root: {out}"]), as_json=as_json)
+    lines.append(f"to be signed by the root: {out}")
+    lines.append(f"then: rtgf keys sign {out} --root FOLDER --passphrase-file FILE --out FILE")
+    output.result(request, "\n".join(lines), as_json=as_json)
     return 0
 
 
@@ -83,12 +95,16 @@ def sign(
       rtgf keys sign request.json --root root --passphrase-file p --out signed.json --json
     """
     try:
-        asked = msgspec.convert(parse(_read(request)), KeyRequest)
+        asked = msgspec.convert(read_json(request, limit=MAX_BYTES), KeyRequest)
     except msgspec.ValidationError as error:
         raise RtgfError(Code.RTGF_INPUT_INVALID, f"{request} is no request: {error}") from error
     signer = FileKeyProvider.open(root, read_passphrase(passphrase_file)).signer("root")
     write_whole(out, key_change.sign(asked, signer))
-    lines = [*map(_line, asked.keys), f"number {asked.sequence}, signed by {signer.kid}: {out}"]
+    lines = [
+        *map(_line, asked.keys),
+        f"number {asked.sequence}, signed by {signer.kid}: {out}",
+        f'then: rtgf keys rotate {out} --reason "..."; for a revoked key: rtgf keys revoke',
+    ]
     output.result(asked, "\n".join(lines), as_json=as_json)
     return 0
 
@@ -142,7 +158,7 @@ def revoke(
 
 def _change(signed: Path, reason: str) -> KeyChangeRequest:
     try:
-        said = msgspec.convert(parse(_read(signed)), SignedKeys)
+        said = msgspec.convert(read_json(signed, limit=MAX_BYTES), SignedKeys)
     except msgspec.ValidationError as error:
         raise RtgfError(Code.RTGF_INPUT_INVALID, f"{signed} is not signed: {error}") from error
     return KeyChangeRequest(said.manifest, said.jwks, reason)
@@ -159,13 +175,3 @@ def _text(answer: KeyChangeAnswer) -> str:
     changed = [f"new: {kid}" for kid in answer.added]
     changed += [f"revoked: {kid}" for kid in answer.revoked]
     return "\n".join([*changed, f"key set {answer.sequence} is in force"])
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_BYTES)
-    except OSError as error:
-        raise RtgfError(
-            Code.RTGF_INPUT_INVALID, f"{file} cannot be read: {error.strerror}"
-        ) from error

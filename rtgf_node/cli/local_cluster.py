@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -31,6 +31,60 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 60.0
 """Longer than anything takes here when all is well."""
 POLL_SECONDS = 0.02
+
+
+def eventually(look: Callable[[], T | None], else_: str) -> T:
+    """Return what `look` finds as soon as it finds something; a node's refusal means not yet.
+
+    Raises:
+      RtgfError: RTGF_UNREACHABLE, with `else_`.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    last = "nothing was found"
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except RtgfError as error:
+            found, last = None, error.detail
+        if found is not None and found is not False:
+            return found
+        time.sleep(POLL_SECONDS)
+    detail = f"{else_} after {PATIENCE_SECONDS:g} s: {last}"
+    raise RtgfError(Code.RTGF_UNREACHABLE, detail)
+
+
+def who_leads(names: Iterable[str], shown: Callable[[str], ClusterAnswer]) -> str:
+    """Return the member that says that it leads, as soon as one does.
+
+    Raises:
+      RtgfError: as `eventually`.
+    """
+    members = tuple(names)
+
+    def look() -> str | None:
+        for name in members:
+            with suppress(RtgfError):
+                if shown(name).role == "leader":
+                    return name
+        return None
+
+    return eventually(look, "nobody leads")
+
+
+def wait_settled(names: Iterable[str], shown: Callable[[str], ClusterAnswer]) -> None:
+    """Wait until all these members have applied all that is committed.
+
+    Raises:
+      RtgfError: as `eventually`.
+    """
+    members = tuple(names)
+
+    def look() -> bool:
+        seen = [shown(name) for name in members]
+        where = {(one.commit, one.applied, one.tree_size) for one in seen}
+        return len(where) == 1 and all(one.commit == one.applied for one in seen)
+
+    eventually(look, "the nodes are not at one")
 
 
 class LocalNode:
@@ -155,53 +209,18 @@ class LocalCluster:
         self._end(name, signal.SIGTERM)
 
     def leader(self) -> LocalNode:
-        """Return the node that says that it leads, once there is one.
-
-        Raises:
-          RtgfError: RTGF_UNREACHABLE if there is none for long.
-        """
-
-        def look() -> LocalNode | None:
-            for node in self.running:
-                try:
-                    if node.shown().role == "leader":
-                        return node
-                except RtgfError:
-                    continue
-            return None
-
-        return self.eventually(look, "nobody leads")
+        """Return the node that says that it leads. Raises as `who_leads`."""
+        return self.nodes[who_leads(self._names(), self._shown)]
 
     def settled(self) -> None:
-        """Wait until every running node has applied all that is committed.
+        """Wait until every running node has all. Raises as `wait_settled`."""
+        wait_settled(self._names(), self._shown)
 
-        Raises:
-          RtgfError: RTGF_UNREACHABLE if that takes too long.
-        """
+    def _names(self) -> list[str]:
+        return [node.name for node in self.running]
 
-        def look() -> bool:
-            seen = [node.shown() for node in self.running]
-            where = {(one.commit, one.applied, one.tree_size) for one in seen}
-            return len(where) == 1 and all(one.commit == one.applied for one in seen)
-
-        self.eventually(look, "the nodes are not at one")
-
-    def eventually(self, look: Callable[[], T | None], else_: str) -> T:
-        """Return what `look` finds as soon as it is something; a node's refusal means not yet.
-
-        Raises:
-          RtgfError: RTGF_UNREACHABLE, with `else_`.
-        """
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                found = look()
-            except RtgfError:
-                found = None
-            if found:
-                return found
-            time.sleep(POLL_SECONDS)
-        raise RtgfError(Code.RTGF_UNREACHABLE, f"{else_} after {PATIENCE_SECONDS:g} s")
+    def _shown(self, name: str) -> ClusterAnswer:
+        return self.nodes[name].shown()
 
     def _end(self, name: str, number: signal.Signals) -> None:
         node = self.nodes[name]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
+
+from cyclopts import App, Parameter
 
 from rtgf_node import wire
 from rtgf_node.cli import connection, output
@@ -15,7 +17,7 @@ app = App(name="log", help="The transparency log.")
 
 def resume(
     *,
-    reason: str,
+    reason: Annotated[str, Parameter(help="Why; it goes into the log.")],
     config: ConfigFile = None,
     cert: CertificateFile = None,
     key: KeyFile = None,
@@ -29,6 +31,7 @@ def resume(
 
     Examples:
       rtgf log resume --reason "restored from Monday's backup, the rest is lost"
+      rtgf log resume --reason "the fork is settled: ours goes on" --json
     """
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key, approver=True) as node:

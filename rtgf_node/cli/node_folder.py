@@ -22,6 +22,7 @@ from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import key_files, pki
 from rtgf_node.keys.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
+from rtgf_node.setting_forms import Did, HttpsUrl
 from rtgf_node.store import create_store
 from rtgf_node.whole_file import sync_folder, write_whole
 
@@ -95,15 +96,21 @@ def make(folder: Path, wish: Wish, *, at: int) -> Folder:
     """Make a node in `folder`. It appears under its name only when all of it is there.
 
     Raises:
-      RtgfError: RTGF_EXISTS if the folder holds anything; RTGF_INPUT_INVALID or
-        RTGF_CONFIG_INVALID if the wish makes no node.
+      RtgfError: RTGF_EXISTS if the folder holds anything; RTGF_INPUT_INVALID if the wish makes no
+        node, or the folder cannot be made.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RtgfError(
             Code.RTGF_EXISTS, f"{folder} is not empty; nothing was changed, choose another folder"
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent.resolve()))
+    _check(wish)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent.resolve()))
+    except OSError as error:
+        raise RtgfError(
+            Code.RTGF_INPUT_INVALID, f"{folder} cannot be made: {error.strerror}"
+        ) from error
     try:
         made = _fill(draft, wish, at=at)
         draft.chmod(0o755)
@@ -115,6 +122,20 @@ def make(folder: Path, wish: Wish, *, at: int) -> Folder:
         shutil.rmtree(draft, ignore_errors=True)
         raise
     return msgspec.structs.replace(made, folder=str(folder))
+
+
+def _check(wish: Wish) -> None:
+    """Refuse in the options' own words what no settings can say."""
+    for option, value, form, example in (
+        ("--issuer", wish.issuer, Did, "did:web:rtgf.fma.example"),
+        ("--url", wish.url, HttpsUrl, "https://rtgf.fma.example"),
+    ):
+        try:
+            msgspec.convert(value, form)
+        except msgspec.ValidationError as error:
+            raise RtgfError(
+                Code.RTGF_INPUT_INVALID, f"{option}: {value!r} is not of the form {example}"
+            ) from error
 
 
 def _fill(draft: Path, wish: Wish, *, at: int) -> Folder:
@@ -140,8 +161,12 @@ def _fill(draft: Path, wish: Wish, *, at: int) -> Folder:
         passphrase_file="keys/passphrase" if given is None else str(given.resolve()),
     )
     write_whole(draft / "rtgf.toml", node_settings.text(identity).encode(), mode=PUBLIC)
-    # What was written must be what a start accepts; the environment of this shell is not asked.
-    config.load(draft / "rtgf.toml", environ={})
+    try:
+        # What was written must be what a start accepts; the environment of this shell is not asked.
+        config.load(draft / "rtgf.toml", environ={})
+    except RtgfError as error:
+        # Without its place: the draft is gone when this is read.
+        raise RtgfError(Code.RTGF_INPUT_INVALID, error.detail) from error
     return Folder(
         folder=str(draft),
         issuer=wish.issuer,

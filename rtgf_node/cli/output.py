@@ -1,7 +1,8 @@
 """What the commands print: results on stdout, everything else on stderr.
 
 With `--json` the result is one JSON document, made from the same value as the text, so that the two
-never differ in content. Tables cut nothing: ids stay whole and can be copied.
+never disagree; the text leaves out digests that nobody compares by eye. On a terminal, long lines
+are broken between words.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
+from rtgf_node.cli import layout
 from rtgf_node.errors import RtgfError
 
 AsJson = Annotated[
@@ -24,13 +26,15 @@ def result(value: Any, text: str, *, as_json: bool) -> None:  # noqa: ANN401 - a
     """Print the result of a command: `value` as JSON, or `text`."""
     if as_json:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    else:
+        text = layout.fitted(text, layout.width_of(sys.stdout))
     sys.stdout.write(text.rstrip("\n") + "\n")
     sys.stdout.flush()
 
 
 def say(text: str = "") -> None:
     """Tell the person who watches something that is no result."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(layout.fitted(text, layout.width_of(sys.stderr)) + "\n")
     sys.stderr.flush()
 
 
@@ -38,30 +42,24 @@ def failure(error: RtgfError, *, as_json: bool) -> int:
     """Tell why the command failed and return its exit code."""
     if as_json:
         document = {"code": error.code.name, "detail": error.detail, "pointer": error.pointer}
-        say(msgspec.json.encode(document).decode())
+        sys.stderr.write(msgspec.json.encode(document).decode() + "\n")
+        sys.stderr.flush()
     else:
         say(f"rtgf: {error}")
         _say_causes(error, indent="  ")
     return error.code.value.exit_code
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return the rows in aligned columns under their headers."""
-    cells = [[str(header) for header in headers], *([_cell(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
+def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, none: str = "") -> str:
+    """Return the rows in aligned columns that fit the terminal; `none` if there are no rows."""
+    if none and not rows:
+        return none
+    return layout.table(headers, rows, width=layout.width_of(sys.stdout))
 
 
 def groups_of_four(text: str) -> str:
     """Return a fingerprint as people compare it: in groups of four."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None or value == "" else str(value)
 
 
 def _say_causes(error: RtgfError, *, indent: str) -> None:

@@ -21,6 +21,9 @@ RootKey: TypeAlias = Annotated[
     ),
 ]
 
+PUBLIC_BYTES = 32
+"""Of an Ed25519 key."""
+
 _FOREVER = 1 << 37
 """The pinned root has no window that the node could state."""
 
@@ -29,13 +32,21 @@ def root_key(pinned: str | None) -> bytes:
     """Return the public root key that is pinned: the one given, else the configured one.
 
     Raises:
-      RtgfError: RTGF_CONFIG_INVALID if there is neither; RTGF_INPUT_INVALID if it is no base64url.
+      RtgfError: RTGF_CONFIG_INVALID if there is neither; RTGF_INPUT_INVALID if it is no
+        base64url of a key.
     """
     if pinned is None:
         raise RtgfError(
             Code.RTGF_CONFIG_INVALID, "no root key is pinned: give --root-key or keys.root_public"
         )
-    return base64url.decode(pinned)
+    public = base64url.decode(pinned)
+    if len(public) != PUBLIC_BYTES:
+        raise RtgfError(
+            Code.RTGF_INPUT_INVALID,
+            f"the root key has {len(public)} bytes, not {PUBLIC_BYTES}: give what rtgf init printed"
+            " as its public half",
+        )
+    return public
 
 
 def log_keys(node: Node, *, root_public: bytes, at: int) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rtgf_node.cli import output, policy_files
 from rtgf_node.cli.output import AsJson
@@ -15,7 +16,7 @@ from rtgf_node.cli.policy_files import ListFiles, OwnLibrary
 from rtgf_node.cli.verify import read
 from rtgf_node.core import canonical_json, identifiers, jose, snapshot, times
 from rtgf_node.core.keys import KeySet
-from rtgf_node.core.snapshot_check import check
+from rtgf_node.core.snapshot_check import check, waits
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.system_clock import SystemClock
@@ -44,6 +45,14 @@ def key(
         Parameter(help="To sign snapshots, or waivers."),
     ] = "authority",
     days: Annotated[int, Parameter(help="For how long the key may sign.")] = KEY_DAYS,
+    number: Annotated[
+        int | None,
+        Parameter(
+            help="The number in its id. Default: the next one in KEYS; whoever signs together with"
+            " others, each with a folder of keys, takes one that nobody else has.",
+            validator=Number(gte=1, lte=999),
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Make a sealed key for an authority or an approver; its public half goes to KEYS/jwks.json.
@@ -53,6 +62,7 @@ def key(
 
     Examples:
       rtgf policy key --keys authority --passphrase-file pass.txt --issuer did:web:fma.example
+      rtgf policy key --keys second --passphrase-file p --issuer did:web:fma.example --number 2
       rtgf policy key --keys approver --passphrase-file p --issuer did:web:a.example --use approver
     """
     at = SystemClock().now()
@@ -61,7 +71,9 @@ def key(
         provider = FileKeyProvider.open(keys, passphrase)
     else:
         provider = FileKeyProvider.create(keys, passphrase)
-    made = provider.generate(use, issuer=issuer, at=at, lifetime_seconds=days * 86_400)
+    made = provider.generate(
+        use, issuer=issuer, at=at, lifetime_seconds=days * 86_400, number=number
+    )
     jwks = KeySet(one for one in provider.list() if one.use == use).to_jwks()
     write_whole(keys / "jwks.json", canonical_json.canonical_bytes(jwks))
     told = {"kid": made.kid, "expires_at": times.to_text(made.expires_at), "jwks": jwks}
@@ -86,9 +98,10 @@ def sign(
 ) -> int:
     """Check a snapshot or terms, fill in the hash, sign; signatures of the same content are kept.
 
-    Where it runs: where the authority keeps its keys; no network and no node. Exit code 0 signed by
-    as many keys as the snapshot asks for, 3 signed but by too few yet (the next signer takes OUT as
-    FILE), 65 refused, as the check says.
+    Where it runs: where the authority keeps its keys; no network and no node. A clause of the
+    template `unmapped` is signed and waits for a waiver. Exit code 0 signed by as many keys as the
+    snapshot asks for, 3 signed but by too few yet (the next signer takes OUT as FILE), 65 refused,
+    as the check says.
 
     Examples:
       rtgf policy sign eu.json --keys authority --passphrase-file pass.txt --out eu.signed.json
@@ -101,9 +114,11 @@ def sign(
         answers=policy_files.answers(list_),
         max_ttl_sec=snapshot.MAX_TTL_SECONDS,
     )
-    if report.findings:
+    if not all(map(waits, report.findings)):
         output.result(report, text(report, str(file)), as_json=as_json)
         return INVALID_EXIT
+    for finding in report.findings:
+        output.say(f"rtgf: needs an approver's waiver: {finding.pointer}")
     for scenario, why in report.scenarios_open.items():
         output.say(f"rtgf: not run: {scenario}: {why}")
     document: dict[str, Any] = canonical_json.parse_object(data, max_bytes=len(data))
@@ -113,7 +128,9 @@ def sign(
         snapshot.seal(document, [_Signer(provider, one) for one in chosen])
     )
     # The hash is in what is signed, so that kept signatures are of this very content.
-    earlier = [one for one in document.get("signatures", []) if one["kid"] not in chosen]
+    given = document.get("signatures", [])
+    earlier = [one for one in given if one["kid"] not in chosen]
+    _check_own(provider, [one for one in given if one["kid"] in chosen], signed)
     signed["signatures"] = [*earlier, *signed["signatures"]][: jose.MAX_SIGNATURES]
     write_whole(out, canonical_json.canonical_bytes(signed))
     kids = [one["kid"] for one in signed["signatures"]]
@@ -145,6 +162,30 @@ class _Signer:
 
     def sign(self, message: bytes) -> bytes:
         return self._provider.sign(self.kid, message)
+
+
+def _check_own(
+    provider: FileKeyProvider, given: list[dict[str, Any]], signed: dict[str, Any]
+) -> None:
+    """Hold signatures that would be replaced to be of the very keys that replace them.
+
+    Raises:
+      RtgfError: RTGF_VERIFY_SIGNATURE_INVALID if somebody else signed under the id of a key here.
+    """
+    keys = KeySet(provider.public(one["kid"]) for one in given)
+    for one in given:
+        at = provider.public(one["kid"]).created_at
+        try:
+            jose.verify_document(
+                {**signed, "signatures": [one]}, keys, at=at, typ=snapshot.SIGNATURE_TYPE
+            )
+        except RtgfError as error:
+            raise RtgfError(
+                Code.RTGF_VERIFY_SIGNATURE_INVALID,
+                f"another key of the same id, {one['kid']}, has signed it; whoever signs together"
+                " with others needs a number of their own: rtgf policy key --number",
+                causes=(error,),
+            ) from error
 
 
 def _choose(

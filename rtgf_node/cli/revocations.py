@@ -35,7 +35,11 @@ def revocations(
         (one.revEpoch, one.at, one.status, one.token_id, one.reason, one.root)
         for one in page.entries
     ]
-    text = output.table(("revEpoch", "at", "status", "token", "reason", "because of"), rows)
+    text = output.table(
+        ("revEpoch", "at", "status", "token", "reason", "because of"),
+        rows,
+        none="no status was changed",
+    )
     if page.next is not None:
         text += f"\nmore: --before {page.next}"
     output.result(page, text, as_json=as_json)

@@ -10,7 +10,6 @@ from cyclopts.validators import Number
 
 from rtgf_node.cli import connection
 from rtgf_node.cli.connection import ConfigFile
-from rtgf_node.errors import RtgfError
 
 
 def serve(
@@ -40,17 +39,20 @@ def serve(
     # Only this command needs the server and its libraries; the others start without them.
     from rtgf_node.serving import run
 
+    failure: Exception | None = None
     try:
         run(told)
     except ExceptionGroup as group:
         # What stops the start or ends the node comes out of its nurseries in a group.
-        raise _cause_of(group) from group
+        failure = _cause_of(group)
+    if failure is not None:
+        raise failure
     return 0
 
 
 def _cause_of(group: ExceptionGroup) -> Exception:
-    """Return the one deliberate failure in the group, or the group itself when it is a bug."""
+    """Return the one failure in the group, or the group itself when there are several."""
     cause: Exception = group
     while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
         cause = cause.exceptions[0]
-    return cause if isinstance(cause, RtgfError) else group
+    return cause

@@ -6,6 +6,8 @@ from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 
+NO_SOURCES = "no [[source]] and no [[dataset]] is in the node's settings"
+
 
 def sources(
     *,
@@ -38,5 +40,6 @@ def sources(
         for one in found
     ]
     headers = ("source", "kind", "outcome", "last", "next in", "holds", "detail")
-    output.result(found, output.table(headers, rows), as_json=as_json)
+    text = output.table(headers, rows, none=NO_SOURCES)
+    output.result(found, text, as_json=as_json)
     return 0

@@ -62,21 +62,21 @@ def _text(answer: StatusAnswer) -> str:
         f"revEpoch   {answer.revEpoch}",
         "",
         output.table(
-            ("list", "records", "version", "state", "content"),
+            ("list", "records", "version", "state"),
             [
                 (
                     dataset.name,
                     dataset.records,
                     dataset.version,
                     _freshness(fresh=dataset.fresh, quarantined=dataset.quarantined),
-                    dataset.content_sha256,
                 )
                 for dataset in answer.datasets
             ],
+            none="no lists are in use",
         ),
         "",
         output.table(
-            ("actor", "state", "restarts", "waiting", "peak"),
+            ("actor", "state", "restarts", "waiting", "peak", "p50", "p99"),
             [
                 (
                     actor.name,
@@ -84,12 +84,18 @@ def _text(answer: StatusAnswer) -> str:
                     actor.restarts,
                     f"{actor.depth}/{actor.capacity}",
                     actor.peak,
+                    _milliseconds(actor.p50_ms),
+                    _milliseconds(actor.p99_ms),
                 )
                 for actor in answer.actors
             ],
         ),
     ]
     return "\n".join(lines)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} ms"
 
 
 def _freshness(*, fresh: bool, quarantined: str | None) -> str:

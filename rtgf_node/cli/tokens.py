@@ -50,11 +50,12 @@ def tokens(
             one.nbf,
             one.exp,
             one.leafIndex,
-            one.hash,
         )
         for one in page.tokens
     ]
-    text = output.table(("token", "state", "from", "until", "entry", "hash"), rows)
+    text = output.table(
+        ("token", "state", "from", "until", "entry"), rows, none="no such token was issued"
+    )
     if page.cursor is not None:
         text += f"\nmore: --cursor {page.cursor}"
     output.result(page, text, as_json=as_json)

@@ -13,6 +13,8 @@ from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
 from rtgf_node.client import Node
 from rtgf_node.core import canonical_json, tokens
+from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.identifiers import token_reference
 from rtgf_node.core.keys import KeySet
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
@@ -70,7 +72,7 @@ def verify(
         output.say("rtgf: name the tokens with --rmt (and --imt), or give --corridor and --domain")
         return USAGE_EXIT
     told = connection.settings(config)
-    asked = canonical_json.parse(read(context), max_bytes=MAX_CONTEXT_BYTES) if context else None
+    asked = read_json(context) if context else None
     with connection.node(told, certificate=cert, key=key) as node:
         if rmt is None:
             rmt, imt = newest_of(node, corridor or "", domain or "", imt=imt)
@@ -119,7 +121,8 @@ def text(answer: wire.VerifyAnswer, explanation: str | None) -> str:
     lines += [f"reason    {reason}" for reason in answer.reasons]
     lines += [f"control   {control}" for control in answer.controls]
     lines += [
-        f"token     {token.uri}  {'valid' if token.valid else token.reason}  until {token.exp}"
+        f"token     {token_reference(token.uri)}  "
+        f"{'valid' if token.valid else token.reason}  until {token.exp}"
         for token in answer.tokens
     ]
     if answer.trace_digest is not None:
@@ -147,9 +150,23 @@ def read(path: Path, *, limit: int = MAX_CONTEXT_BYTES) -> bytes:
     return data
 
 
+def read_json(path: Path, *, limit: int = MAX_CONTEXT_BYTES) -> JsonValue:
+    """Return the JSON in a file that the user named.
+
+    Raises:
+      RtgfError: as `read` does; RTGF_JSON_INVALID at its place in the file.
+    """
+    try:
+        return canonical_json.parse(read(path, limit=limit), max_bytes=limit)
+    except RtgfError as error:
+        if error.code is not Code.RTGF_JSON_INVALID:
+            raise
+        raise RtgfError(error.code, error.detail, pointer=f"{path}:{error.pointer or 1}") from error
+
+
 def _offline(file: Path, jwks: Path, *, as_json: bool) -> int:
     """Check one token by itself: type, schema, hash, keys, signatures, window."""
-    keys = KeySet.from_jwks(canonical_json.parse(read(jwks, limit=MAX_KEY_SET_BYTES)))
+    keys = KeySet.from_jwks(read_json(jwks, limit=MAX_KEY_SET_BYTES))
     body = read(file, limit=tokens.MAX_TOKEN_BYTES)
     token = tokens.check(body, keys=keys, at=SystemClock().now())
     told = {

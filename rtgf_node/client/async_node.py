@@ -169,9 +169,15 @@ class AsyncNode:
         """`GET /checkpoint`: the newest head as a signed note (C2SP tlog-checkpoint)."""
         return await self.ask(questions.checkpoint())
 
-    async def verify(self, request: wire.VerifyRequest) -> wire.VerifyAnswer:
-        """`POST /verify`. It changes nothing, so it is tried again like a read."""
-        return await self.ask(questions.verify(request))
+    async def verify(
+        self, request: wire.VerifyRequest, *, key: str | None = None
+    ) -> wire.VerifyAnswer:
+        """`POST /verify`. It changes nothing, so it is tried again like a read.
+
+        Under a `key` of the caller's, all tries are recorded and counted as one; each such answer
+        waits for the node's disk.
+        """
+        return await self.ask(questions.verify(request, key=key))
 
     async def evaluate(
         self, request: wire.EvaluateRequest, *, explain: bool = False

@@ -113,8 +113,7 @@ class Attempts:
             return self._part(self._pauses.pop(0))
         raise RtgfError(
             Code.RTGF_UNREACHABLE,
-            f"{self._url} does not answer ({type(error).__name__}: {error}); is the node "
-            "running (rtgf serve), and do the URL and ca_file belong to it?",
+            f"{self._url} does not answer ({type(error).__name__}: {error}); {_hint(str(error))}",
         ) from error
 
     def pause(self, status: int, retry_after: str | None, body: bytes) -> float | None:
@@ -147,6 +146,15 @@ class Attempts:
         return longest * (1 + self._jitter()) / 2
 
 
+def _hint(error: str) -> str:
+    """Return what to look at, by what the transport says."""
+    if "CERTIFICATE_VERIFY_FAILED" in error:
+        return "its certificate is not of the CA in ca_file, or not for this name"
+    if "_ALERT_" in error:
+        return "it refuses this client's certificate: its tls.client_ca_file has to vouch for it"
+    return "is the node running (rtgf serve), and does the URL belong to it?"
+
+
 def at_random() -> float:
     """Return a number from 0 to 1."""
     return secrets.randbelow(1001) / 1000
@@ -158,14 +166,22 @@ def tls(ca_file: Path, certificate: Path | None, key: Path | None) -> ssl.SSLCon
     Raises:
       RtgfError: RTGF_CONFIG_INVALID if the files cannot be used.
     """
+    named = [file for file in (ca_file, certificate, key) if file is not None]
+    for file in named:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise RtgfError(
+                Code.RTGF_CONFIG_INVALID, f"{file} cannot be read: {error.strerror}"
+            ) from error
     try:
         context = ssl.create_default_context(cafile=ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         if certificate is not None:
             context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        files = ", ".join(str(file) for file in (ca_file, certificate, key) if file is not None)
         raise RtgfError(
-            Code.RTGF_CONFIG_INVALID, f"the TLS files ({files}) cannot be used: {error}"
+            Code.RTGF_CONFIG_INVALID,
+            f"the TLS files ({', '.join(map(str, named))}) cannot be used: {error}",
         ) from error
     return context

@@ -24,7 +24,7 @@ from rtgf_node.core.clock import Clock
 from rtgf_node.core.policy.node import Resolver
 from rtgf_node.core.policy.receipts import PinnedVerifiers
 from rtgf_node.core.policy.time_limit import limited
-from rtgf_node.core.shapes import read_body
+from rtgf_node.core.shapes import read_body_with_writer
 from rtgf_node.core.trust import TrustState
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.system_clock import SystemClock
@@ -150,14 +150,14 @@ class Memory:
     def _judged(self, body: bytes, key: bytes) -> bytes:
         if self._fresh_until is None:
             raise self._unavailable("nothing was learned yet")
-        request = read_body(body, VerifyRequest)
+        request, write = read_body_with_writer(body, VerifyRequest)
         if request.at is not None:
             raise self._unavailable("an earlier state is not known here", pointer="/at")
         state, now = self._knowledge.state, self._clock.now()
         state.stale, state.now = not self.fresh, now
         self._not_held = None
         answer = verification.verify(
-            request, state, as_of=present(now), now=now, required=self._required
+            request, state, as_of=present(now), now=now, required=self._required, write=write
         )
         if self._not_held is not None:
             raise self._unavailable(f"{self._not_held} are not held here", pointer="/context")

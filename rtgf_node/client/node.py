@@ -213,9 +213,13 @@ class Node(Operator):
         """`GET /tile/entries/{index}`: the leaves below a tile of level 0."""
         return self.ask(questions.entry_bundle(index, width=width))
 
-    def verify(self, request: wire.VerifyRequest) -> wire.VerifyAnswer:
-        """`POST /verify`. It changes nothing, so it is tried again like a read."""
-        return self.ask(questions.verify(request))
+    def verify(self, request: wire.VerifyRequest, *, key: str | None = None) -> wire.VerifyAnswer:
+        """`POST /verify`. It changes nothing, so it is tried again like a read.
+
+        Under a `key` of the caller's, all tries are recorded and counted as one; each such answer
+        waits for the node's disk.
+        """
+        return self.ask(questions.verify(request, key=key))
 
     def evaluate(
         self, request: wire.EvaluateRequest, *, explain: bool = False

@@ -156,9 +156,13 @@ def entry_bundle(index: int, *, width: int = WIDTH) -> Question[bytes]:
     return raw(f"/{TilePath(None, index, width)}")
 
 
-def verify(request: wire.VerifyRequest) -> Question[wire.VerifyAnswer]:
-    """`POST /verify`. It changes nothing, so it is tried again like a read."""
-    return _post("/verify", request, wire.VerifyAnswer, key=str(uuid4()))
+def verify(request: wire.VerifyRequest, *, key: str | None = None) -> Question[wire.VerifyAnswer]:
+    """`POST /verify`. It changes nothing, so it is tried again like a read.
+
+    Under a `key` of the caller's, all tries are recorded and counted as one; each such answer waits
+    for the node's disk.
+    """
+    return _post("/verify", request, wire.VerifyAnswer, key=key)
 
 
 def evaluate(

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 import msgspec
 
-from rtgf_node.core import digests, identifiers, snapshot, tokens
+from rtgf_node.core import digests, identifiers, snapshot
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.manifest import DatasetInput, ImtTarget, Inputs, RmtTarget, Target
 from rtgf_node.core.policy import plan
 from rtgf_node.core.policy.corridor import IntersectedPolicy
 from rtgf_node.core.policy.predicates import CompiledPolicy
+from rtgf_node.core.sealing import Sealed, sealed
 from rtgf_node.core.snapshot import Snapshot
 
 Document = dict[str, JsonValue]
@@ -37,7 +38,7 @@ def rmt(
     *,
     inputs: Inputs,
     build_id: str,
-) -> Document:
+) -> Sealed:
     """Return the sealed RMT of a compiled held."""
     token_id = rmt_id(target, held)
     scope = scope_digests([held], (each.content_sha256 for each in lists), inputs.library_digest)
@@ -65,7 +66,7 @@ def rmt(
     }
     if held.data_residency is not None:
         document["data_residency"] = _plain(held.data_residency)
-    return tokens.seal(document)
+    return sealed(document)
 
 
 def rmt_id(target: RmtTarget, held: Snapshot) -> str:
@@ -83,7 +84,7 @@ def imt(
     *,
     inputs: Inputs,
     build_id: str,
-) -> Document:
+) -> Sealed:
     """Return the sealed IMT of two RMTs whose rules were intersected."""
     versions = [identifiers.split_token_id(str(each["token_id"])).version for each in (a, b)]
     # Versions are dates, so that the later one says as of when the corridor's rules are.
@@ -92,6 +93,7 @@ def imt(
         "IMT", target.corridor, target.domain, f"{newest}.{target.issue}"
     )
     scope = sorted({digest for each in (a, b) for digest in _scope_of(each)})
+    eval_plan = plan.written(merged.predicate_set, parts=[each["eval_plan"] for each in (a, b)])
     document: Document = {
         **frame("IMT", token_id, target, inputs=inputs, build_id=build_id),
         "imt_id": token_id,
@@ -110,7 +112,7 @@ def imt(
         "effective_conflicts": cast("JsonValue", merged.effective_conflicts),
         "unmapped_clauses": cast("JsonValue", merged.unmapped_clauses),
         "predicate_set": cast("JsonValue", merged.predicate_set),
-        "eval_plan": plan.make(merged.predicate_set, parts=[each["eval_plan"] for each in (a, b)]),
+        "eval_plan": eval_plan.document,
         "evidence": {
             **merged.evidence,
             "policy_snapshot": merged.policy_snapshot_hash,
@@ -120,7 +122,7 @@ def imt(
     }
     if merged.data_residency is not None:
         document["data_residency"] = cast("JsonValue", merged.data_residency)
-    return tokens.seal(document)
+    return sealed(document, {**merged.texts, "eval_plan": eval_plan.text})
 
 
 def evidence_requirements(predicates: Iterable[Mapping[str, JsonValue]]) -> JsonValue:

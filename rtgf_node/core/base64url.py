@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
+from typing import Final
+
+import msgspec
 
 from rtgf_node.errors import Code, RtgfError
 
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
+
+# Writes bytes as a JSON string of base64 (RFC 4648 §4), faster than the standard library does.
+_quoted = msgspec.json.Encoder().encode
 
 
 def encode(data: bytes) -> str:
     """Return the base64url text of bytes, without padding."""
-    text = binascii.b2a_base64(data, newline=False).translate(_URL_SAFE)
-    return text.rstrip(b"=").decode("ascii")
+    return encode_bytes(data).decode("ascii")
+
+
+def encode_bytes(data: bytes) -> bytes:
+    """Return the base64url text of bytes, without padding, as ASCII."""
+    text = _quoted(data).strip(b'"=')
+    return text.translate(_TO_URL) if b"+" in text or b"/" in text else text
 
 
 def decode(text: str) -> bytes:
@@ -26,8 +37,10 @@ def decode(text: str) -> bytes:
       RtgfError: RTGF_INPUT_INVALID if `text` is not what `encode` writes.
     """
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
+        data = binascii.a2b_base64(
+            text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4)
+        )
+    except ValueError:
         data = None
     if data is None or encode(data) != text:
         raise RtgfError(

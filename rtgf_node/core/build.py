@@ -49,6 +49,7 @@ from rtgf_node.core.policy.predicates import CompiledPolicy
 from rtgf_node.core.policy.side import Side
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.scenarios import Examination
+from rtgf_node.core.sealing import Sealed
 from rtgf_node.core.snapshot import Snapshot
 from rtgf_node.core.terms_build import TermsBuild, subject_of
 from rtgf_node.errors import Code, RtgfError
@@ -143,11 +144,11 @@ class Build:
         self._lists = {each.dataset: each for each in self.inputs.datasets}
         self._parents = read_parents(self.inputs, parents)
         self._terms = TermsBuild(self.inputs, self._build_id, terms, self._parents.bases, self._imt)
-        self._rmts: dict[Place, tuple[Document, CompiledPolicy]] = {}
+        self._rmts: dict[Place, tuple[Sealed, CompiledPolicy]] = {}
         self._sides: dict[Place, Side] = {}
         self._targets = rmt_targets(self.inputs)
         self._issued_at = times.parse(self.inputs.issued_at)
-        self._examination = Examination(datasets, at=self._issued_at)
+        self._examination = Examination(datasets)
 
     def make(self, numbers: Iterable[int]) -> Part:
         """Return what comes of the targets with these numbers.
@@ -162,8 +163,8 @@ class Build:
                     self._add_rmt(part, number, target)
                 elif isinstance(target, ImtTarget):
                     self._add_imt(part, number, target)
-                elif (document := self._terms.token(target)) is not None:
-                    part.add(document)
+                elif (token := self._terms.token(target)) is not None:
+                    part.add(token)
             except RtgfError as error:
                 self._note(part, number, target, error)
         return part
@@ -205,8 +206,8 @@ class Build:
         made = self._rmt(place, target)
         if made is None:
             return
-        document, policy = made
-        part.add(document)
+        token, policy = made
+        part.add(token)
         part.artefacts[f"policy_token_map/{place.name}-{place.domain}.json"] = (
             canonical_json.canonical_bytes([*policy.policy_token_map])
         )
@@ -215,7 +216,7 @@ class Build:
             content = {**review, "snapshot": snapshot_id}
             part.notes.append(Note(number, "manual_review.json", content))
 
-    def _rmt(self, place: Place, target: RmtTarget) -> tuple[Document, CompiledPolicy] | None:
+    def _rmt(self, place: Place, target: RmtTarget) -> tuple[Sealed, CompiledPolicy] | None:
         """Return the RMT of a target, made when it is first needed; None if it cannot be built."""
         if place not in self._rmts and (place, ITSELF) not in self.failures:
             held = self._snapshots.get(place)
@@ -231,14 +232,14 @@ class Build:
                 self.failures[place, ITSELF] = error
         return self._rmts.get(place)
 
-    def _make_rmt(self, target: RmtTarget, held: Snapshot) -> tuple[Document, CompiledPolicy]:
+    def _make_rmt(self, target: RmtTarget, held: Snapshot) -> tuple[Sealed, CompiledPolicy]:
         lists = self._lists_of(held)
         policy = self._compiled(held)
-        document = assembly.rmt(
+        token = assembly.rmt(
             target, held, policy, lists, inputs=self.inputs, build_id=self._build_id
         )
-        self._examination.examine(held, document)
-        return document, policy
+        self._examination.examine(held, token.document)
+        return token, policy
 
     def _compiled(self, held: Snapshot) -> CompiledPolicy:
         if times.parse(held.expires_at) <= self._issued_at:
@@ -289,7 +290,7 @@ class Build:
             found.append(given)
         return sorted(found, key=lambda each: (each.dataset, each.content_sha256))
 
-    def _imt(self, target: ImtTarget) -> Document | None:
+    def _imt(self, target: ImtTarget) -> Sealed | None:
         """Return the IMT of a target; None if one of its sides cannot be built.
 
         Raises:
@@ -304,10 +305,13 @@ class Build:
         )
 
     def _add_imt(self, part: Part, number: int, target: ImtTarget) -> None:
-        document = self._imt(target)
-        if document is None or not self._examined(_ends(target), document, number, target.corridor):
+        token = self._imt(target)
+        if token is None:
             return
-        part.add(document)
+        document = token.document
+        if not self._examined(_ends(target), document, number, target.corridor):
+            return
+        part.add(token)
         if document["effective_conflicts"]:
             content = {
                 "corridor": target.corridor,
@@ -346,7 +350,7 @@ class Build:
         due = self._targets.get(place)
         if due is not None:
             made = self._rmt(place, due)
-            return made[0] if made is not None else None
+            return made[0].document if made is not None else None
         found = self._parents.rmts.get(place)
         if found is None:
             raise RtgfError(

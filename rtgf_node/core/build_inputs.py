@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from rtgf_node.core import identifiers, snapshot, tokens
 from rtgf_node.core.assembly import Document
@@ -16,6 +16,10 @@ Entry = TypeVar("Entry", Snapshot, TermsDocument)
 Key = TypeVar("Key")
 
 
+LEAST_TARGETS: Final = 50
+"""Corridors that are worth a piece of their own: what is asked and kept of one takes a moment."""
+
+
 class Place(NamedTuple):
     """A jurisdiction in a domain: one entry of the queue of what is to be built."""
 
@@ -26,9 +30,10 @@ class Place(NamedTuple):
 def pieces(targets: Sequence[Target]) -> list[list[int]]:
     """Return the numbers of the targets, cut into pieces of work.
 
-    Every RMT is one. All corridors that begin at one place in one domain are one, with everything
-    that rests on them and the prices of that place. The RMTs come first, because nothing that rests
-    on them can be built when one of them cannot.
+    Every RMT is one. All corridors that begin at one place in one domain are in one, with
+    everything that rests on them and the prices of that place; where that is little, the next are
+    in it too. The RMTs come first, because nothing that rests on them can be built when one of them
+    cannot.
     """
     cut: dict[tuple[bool, str, str], list[int]] = {}
     for number, target in enumerate(targets):
@@ -38,7 +43,15 @@ def pieces(targets: Sequence[Target]) -> list[list[int]]:
         else:
             key = (True, target.corridor.partition("-")[0], target.domain)
         cut.setdefault(key, []).append(number)
-    return [cut[key] for key in sorted(cut)]
+    made: list[list[int]] = []
+    takes_more = False
+    for key in sorted(cut):
+        if takes_more:
+            made[-1] += cut[key]
+        else:
+            made.append(cut[key])
+        takes_more = key[0] and len(made[-1]) < LEAST_TARGETS
+    return made
 
 
 def rmt_targets(inputs: Inputs) -> dict[Place, RmtTarget]:

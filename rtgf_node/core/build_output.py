@@ -11,6 +11,7 @@ from rtgf_node.core import canonical_json, digests, identifiers, manifest
 from rtgf_node.core.assembly import Document
 from rtgf_node.core.build_inputs import Place
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.sealing import Sealed
 from rtgf_node.errors import RtgfError
 
 NOTES: Final = ("conflicts.json", "manual_review.json", "unsatisfiable.json")
@@ -31,11 +32,11 @@ class Part(Struct, frozen=True):
     artefacts: dict[str, bytes]
     notes: list[Note]
 
-    def add(self, document: Document) -> None:
+    def add(self, token: Sealed) -> None:
         """Add a token."""
-        name = identifiers.slug(str(document["token_id"]))
-        kind = str(document["type"]).lower()
-        self.artefacts[f"tokens/{kind}/{name}.json"] = canonical_json.canonical_bytes(document)
+        name = identifiers.slug(str(token.document["token_id"]))
+        kind = str(token.document["type"]).lower()
+        self.artefacts[f"tokens/{kind}/{name}.json"] = token.text
 
 
 class BuildOutput(Struct, frozen=True):

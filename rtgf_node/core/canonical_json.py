@@ -13,7 +13,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Final, NamedTuple, NoReturn, TypeAlias
 
@@ -23,6 +25,9 @@ from rtgf_node.errors import Code, RtgfError
 
 JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
 """What a JSON text can say. msgspec cannot resolve a recursive type: Structs say `Any` there."""
+
+Writer: TypeAlias = Callable[[JsonValue], bytes]
+"""Writes values as `canonical_bytes` does."""
 
 MAX_BYTES: Final = 1 << 20
 """Bytes. The default size limit of a document; kinds with smaller limits pass their own."""
@@ -68,8 +73,13 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         deeper than `max_depth`. The pointer is `line:column` for syntax and a JSON Pointer for the
         rest.
     """
-    value, _ = _parse(data, max_bytes, max_depth)
-    return value
+    return _parse(data, max_bytes, max_depth)[0]
+
+
+def parse_with_writer(data: bytes) -> tuple[JsonValue, Writer]:
+    """Return what `parse` does, and the fastest that writes it, or any part of it, canonically."""
+    value, _, is_plain = _parse(data, MAX_BYTES, MAX_DEPTH)
+    return value, partial(orjson.dumps, option=_ENCODE) if is_plain else canonical_bytes
 
 
 def parse_canonical(
@@ -80,7 +90,7 @@ def parse_canonical(
     Raises:
       RtgfError: RTGF_JSON_INVALID as `parse` does, and if the text is JSON but not canonical.
     """
-    value, is_canonical = _parse(data, max_bytes, max_depth)
+    value, is_canonical, _ = _parse(data, max_bytes, max_depth)
     if not is_canonical and canonical_bytes(value) != data:
         _refuse("the text is not in canonical form (RFC 8785); send its canonical bytes")
     return value
@@ -94,10 +104,8 @@ def parse_document(
     Raises:
       RtgfError: RTGF_JSON_INVALID as `parse` does, and if the text is another JSON value.
     """
-    value, is_canonical = _parse(data, max_bytes, max_depth)
-    if not isinstance(value, dict):
-        _refuse("the document is not a JSON object; send its members in braces", "")
-    return value, data if is_canonical else canonical_bytes(value)
+    value, is_canonical, _ = _parse(data, max_bytes, max_depth)
+    return _members(value), data if is_canonical else canonical_bytes(value)
 
 
 def parse_object(
@@ -108,7 +116,10 @@ def parse_object(
     Raises:
       RtgfError: RTGF_JSON_INVALID as `parse` does, and if the text is another JSON value.
     """
-    value = parse(data, max_bytes=max_bytes, max_depth=max_depth)
+    return _members(parse(data, max_bytes=max_bytes, max_depth=max_depth))
+
+
+def _members(value: JsonValue) -> dict[str, JsonValue]:
     if not isinstance(value, dict):
         _refuse("the document is not a JSON object; send its members in braces", "")
     return value
@@ -127,43 +138,43 @@ def canonical_bytes(value: JsonValue) -> bytes:
     except orjson.JSONEncodeError:
         return _exact(value)
     # The check comes after the encoding because that has already refused cyclic values.
-    if _is_exact_in_orjson(value, encoded, MAX_DEPTH):
+    if type(value) in _EXACT_IN_ORJSON or _is_exact_in_orjson(value, encoded, MAX_DEPTH):
         return encoded
     return _exact(value)
 
 
 def _is_exact_in_orjson(value: JsonValue, encoded: bytes, max_depth: int) -> bool:
     """Tell whether orjson's text of `value` is the RFC 8785 text and not nested too deep."""
-    levels = _levels_of_plain(value)
-    if levels is None or levels > max_depth:
-        return False
+    return _is_plain(value, max_depth) and _has_one_order(encoded)
+
+
+def _has_one_order(encoded: bytes) -> bool:
+    """Tell whether UTF-8 and UTF-16 sort all of a text alike."""
     return encoded.isascii() or _OUTSIDE_BMP.search(encoded) is None
 
 
-def _levels_of_plain(value: JsonValue) -> int | None:
-    """Return how many levels of values there are, or None for a float or a type not of JSON.
-
-    The innermost scalars are a level too, so this is never less than the depth of containers.
-    """
+def _is_plain(value: JsonValue, max_depth: int) -> bool:
+    """Tell whether all in a value is JSON, no float, and no deeper than this, scalars included."""
     level: list[JsonValue] = [value]
-    depth = 0
-    while level:
+    while level and max_depth >= 0:
         inner: list[JsonValue] = []
         for item in level:
             kind = type(item)
+            if kind is str:
+                continue
             if kind is dict:
                 inner.extend(item.values())  # type: ignore[union-attr]  # kind says it
             elif kind is list:
                 inner.extend(item)  # type: ignore[arg-type]  # kind says it
             elif kind not in _EXACT_IN_ORJSON:
-                return None
+                return False
         level = inner
-        depth += 1
-    return depth
+        max_depth -= 1
+    return max_depth >= 0
 
 
-def _parse(data: bytes, max_bytes: int, max_depth: int) -> tuple[JsonValue, bool]:
-    """Return the value, and True if the text is known to be canonical."""
+def _parse(data: bytes, max_bytes: int, max_depth: int) -> tuple[JsonValue, bool, bool]:
+    """Return the value, if its text is known to be canonical, if orjson writes its parts so."""
     if len(data) > max_bytes:
         _refuse(f"the document has {len(data)} bytes; at most {max_bytes} are accepted")
     # orjson is the judge of syntax: strict RFC 8259, strict UTF-8, and it bounds its own recursion.
@@ -180,12 +191,12 @@ def _parse(data: bytes, max_bytes: int, max_depth: int) -> tuple[JsonValue, bool
         encoded = b""
     # Writing the value gives the text again: then nothing was lost or doubled.
     if encoded == data and _is_exact_in_orjson(value, encoded, max_depth):
-        return value, True
+        return value, True, True
     if _holds_every_member(value, encoded, data, max_depth):
-        return value, False
+        return value, False, _has_one_order(encoded)
     # A duplicate key may hide deeper nesting than orjson's value shows, so the text is looked at.
     _check_depth(data, max_depth)
-    return _parse_slowly(data), False
+    return _parse_slowly(data), False, False
 
 
 def _holds_every_member(value: JsonValue, encoded: bytes, data: bytes, max_depth: int) -> bool:
@@ -196,8 +207,7 @@ def _holds_every_member(value: JsonValue, encoded: bytes, data: bytes, max_depth
     """
     if not encoded or b"\\" in data or encoded.count(b":") != data.count(b":"):
         return False
-    levels = _levels_of_plain(value)
-    return levels is not None and levels <= max_depth
+    return _is_plain(value, max_depth)
 
 
 def _check_depth(data: bytes, max_depth: int) -> None:
@@ -240,11 +250,9 @@ def _parse_slowly(data: bytes) -> JsonValue:
     def members(pairs: list[tuple[str, JsonValue]]) -> dict[str, object]:
         object_ = dict[str, object](pairs)
         if len(object_) != len(pairs):
-            seen: set[str] = set()
-            for key, _ in pairs:
-                if key in seen:
+            for key, count in Counter(key for key, _ in pairs).items():
+                if count > 1:
                     object_[key] = refuse("the key occurs twice in its object; keep one")
-                seen.add(key)
         return object_
 
     value: JsonValue = json.loads(

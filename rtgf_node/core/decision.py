@@ -103,13 +103,14 @@ class Chain:
 
     def add(self, draft: Draft) -> Chained:
         """Give a decision its place, and return it."""
-        parts = _parts(*draft[2:])
-        body = b"%b%b%b%b%b%b%b%d%b" % (
+        parts = _parts(draft.client, draft.route, *draft[5:])
+        body = b'%b%b%b%b%b%b,"request_id":%b%b%d%b' % (
             parts.answer,
             _time(draft.at),
             parts.client,
             self.head.encode(),
-            parts.asked,
+            parts.reason,
+            canonical_bytes(draft.request_digest),
             canonical_bytes(draft.request_id),
             parts.route,
             self.seq + 1,
@@ -167,7 +168,7 @@ class _Parts(NamedTuple):
 
     answer: bytes
     client: bytes
-    asked: bytes
+    reason: bytes
     route: bytes
     tokens: bytes
 
@@ -176,7 +177,6 @@ class _Parts(NamedTuple):
 def _parts(
     client: str | None,
     route: str,
-    request_digest: str | None,
     answer_digest: str,
     tokens: tuple[str, ...],
     decision: str | None,
@@ -190,8 +190,7 @@ def _parts(
     return _Parts(
         answer=b'{"answer_digest":%b,"at":"' % text(answer_digest),
         client=b'","client":%b,"decision":%b,"prev":"' % (text(client), text(decision)),
-        asked=b'","reason":%b,"request_digest":%b,"request_id":'
-        % (text(reason), text(request_digest)),
+        reason=b'","reason":%b,"request_digest":' % text(reason),
         route=b',"revEpoch":%b,"route":%b,"seq":' % (text(rev_epoch), text(route)),
         tokens=b',"tokens":%b,"trace_digest":%b,"valid":%b}'
         % (text(list(tokens)), text(trace_digest), text(valid)),

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from rtgf_node.core.base64url import decode, encode
+from rtgf_node.core.base64url import decode, encode, encode_bytes
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse
 from rtgf_node.core.keys import ALGORITHMS, KeySet, Signer, verify_signature
 from rtgf_node.errors import Code, RtgfError
@@ -79,7 +79,7 @@ def verify_detached(
     Raises:
       RtgfError: RTGF_VERIFY_SIGNATURE_INVALID, RTGF_KID_UNKNOWN or RTGF_KID_EXPIRED.
     """
-    return _verify_detached(jws, encode(payload), keys, at=at, typ=typ, uses=uses)
+    return _verify_detached(jws, encode_bytes(payload), keys, at=at, typ=typ, uses=uses)
 
 
 def sign_compact(payload: bytes, signer: Signer, *, typ: str) -> str:
@@ -107,7 +107,7 @@ def verify_compact(
     header, middle, signature = _split(jws)
     if not middle:
         _refuse("the JWS has no payload; a detached one is checked with its document")
-    _check_signature(header, middle, signature, keys, at=at, typ=typ, uses=uses)
+    _check_signature(header, middle.encode("ascii"), signature, keys, at=at, typ=typ, uses=uses)
     return _decoded(middle)
 
 
@@ -175,23 +175,26 @@ def verify_signatures(
     if threshold < 1:
         _refuse("the signature threshold is below 1, which would accept an unsigned document")
     entries = _entries(signatures)
-    middle = encode(payload)
-    valid: dict[str, None] = {}
+    middle = encode_bytes(payload)
+    valid: dict[str, bytes] = {}
     failures: list[RtgfError] = []
     for index, entry in enumerate(entries):
         try:
-            valid[_verify_entry(entry, middle, keys, at=at, typ=typ, uses=uses)] = None
+            kid = _verify_entry(entry, middle, keys, at=at, typ=typ, uses=uses)
+            valid[kid] = keys.get(kid, at=at).public
         except RtgfError as error:
             pointer = f"/signatures/{index}"
             failures.append(RtgfError(error.code, error.detail, pointer=pointer))
-    if len(valid) >= threshold:
+    # One key under two ids is one key: whoever holds it could give every signature.
+    signed = len(set(valid.values()))
+    if signed >= threshold:
         return list(valid)
     if len(failures) == 1:
         raise failures[0]
     code = failures[0].code if failures else Code.RTGF_VERIFY_SIGNATURE_INVALID
     raise RtgfError(
         code,
-        f"{len(valid)} of {threshold} required keys have validly signed"
+        f"{signed} of {threshold} required keys have validly signed"
         + (f"; first failure: {failures[0].detail}" if failures else ""),
         pointer="/signatures",
         causes=tuple(failures),
@@ -227,7 +230,7 @@ def _entries(signatures: Any) -> tuple[Signature, ...]:  # noqa: ANN401 - checke
 
 def _verify_entry(
     entry: Signature,
-    middle: str,
+    middle: bytes,
     keys: KeySet,
     *,
     at: int,
@@ -241,7 +244,7 @@ def _verify_entry(
 
 
 def _verify_detached(
-    jws: str, middle: str, keys: KeySet, *, at: int, typ: str, uses: Collection[str] | None
+    jws: str, middle: bytes, keys: KeySet, *, at: int, typ: str, uses: Collection[str] | None
 ) -> str:
     header, empty, signature = _split(jws)
     if empty:
@@ -251,7 +254,7 @@ def _verify_detached(
 
 def _check_signature(
     header: str,
-    middle: str,
+    middle: bytes,
     signature: str,
     keys: KeySet,
     *,
@@ -265,7 +268,8 @@ def _check_signature(
     key = keys.get(parsed.kid, at=at)
     if uses is not None and key.use not in uses:
         _refuse(f"the key {key.kid!r} is a {key.use} key and may not sign {typ!r}")
-    verify_signature(key.public, f"{header}.{middle}".encode("ascii"), _decoded(signature))
+    message = b"%b.%b" % (header.encode("ascii"), middle)
+    verify_signature(key.public, message, _decoded(signature))
     return key.kid
 
 

@@ -203,7 +203,8 @@ class KeySet:
         if at > key.expires_at + times.SKEW_SECONDS:
             raise _expired(f"the key {kid!r} expired at {times.to_text(key.expires_at)}")
         if at < key.created_at - times.SKEW_SECONDS:
-            raise _expired(f"the key {kid!r} is valid only from {times.to_text(key.created_at)}")
+            since = times.to_text(key.created_at)
+            raise _expired(f"the key {kid!r} is valid only from {since}, and here it is earlier")
         return key
 
     def to_jwks(self) -> dict[str, JsonValue]:

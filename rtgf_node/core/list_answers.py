@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.envelope import Token
 from rtgf_node.core.lists.screening import NameIndex
 from rtgf_node.core.policy.decide import Resolver
-from rtgf_node.core.trust import party_of
+from rtgf_node.core.screened_party import party_of
 
 
 class ListAnswers:
@@ -22,7 +23,7 @@ class ListAnswers:
     """
 
     def __init__(self, lists: Mapping[str, tuple[str, NameIndex]]) -> None:
-        self._lists = lists
+        self._lists = dict(lists)
         self.missing: set[str] = set()
         self.resolvers: Mapping[str, Resolver] = {
             "sanctions": self._sanctions,
@@ -32,6 +33,16 @@ class ListAnswers:
     def forget(self) -> None:
         """Begin anew to remember what is missing."""
         self.missing = set()
+
+    def keep(self, token: Token) -> list[str]:
+        """Let go of lists that are not of the version that a token names; return their names."""
+        named = {(one.dataset, one.content_sha256) for one in token.evidence.datasets}
+        other = sorted(
+            name for name, (content, _) in self._lists.items() if (name, content) not in named
+        )
+        for name in other:
+            del self._lists[name]
+        return other
 
     def _sanctions(self, arguments: Mapping[str, JsonValue]) -> JsonValue:
         party = party_of(arguments["party"])

@@ -1,6 +1,7 @@
 """An authority's own tests: a signed context, and what must be decided on it.
 
-They run at every build against the token that the build made, with the lists of the build. One that
+They run at every build against the token that the build made, with the lists of the build, and at
+the first second of the token's window: a test that holds today must not fail at midnight. One that
 comes out otherwise stops the build: then either the rules or this program is not what the authority
 believes.
 """
@@ -27,13 +28,12 @@ _NEVER = 2**53 - 1
 class Examination:
     """Runs scenarios with the lists of one build; each list's index is made when first needed."""
 
-    def __init__(self, indexes: Mapping[str, NameIndex], *, at: int) -> None:
+    def __init__(self, indexes: Mapping[str, NameIndex]) -> None:
         self._state = TrustState()
         self._screens = _Screens(indexes)
         self._state.screens = self._screens
         # A scenario tests the rule, not how old the node's lists are.
         self._state.fresh_until = defaultdict(lambda: _NEVER)
-        self._at = at
 
     def examine(
         self, snapshot: Snapshot, document: dict[str, JsonValue], *, corridor: str | None = None
@@ -72,13 +72,11 @@ class Examination:
     def _failure(
         self, snapshot: Snapshot, scenario: Scenario, index: int, token: Token
     ) -> RtgfError | None:
-        # A snapshot may be taken in before it takes effect; its scenarios speak of its own time.
-        at = max(self._at, token.nbf)
         decision = decide.run(
             self._state.prepared(token),
             scenario.context,
-            at=at,
-            resolvers=self._state.resolvers(token, at),
+            at=token.nbf,
+            resolvers=self._state.resolvers(token, token.nbf),
         )
         if self._screens.refused is not None:
             raise self._screens.refused

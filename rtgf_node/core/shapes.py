@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from rtgf_node.core import canonical_json
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.canonical_json import JsonValue, Writer
 from rtgf_node.errors import Code, RtgfError
 
 T = TypeVar("T")
@@ -60,4 +60,14 @@ def read_body(body: bytes, kind: type[T]) -> T:
       RtgfError: RTGF_JSON_INVALID with the position, or RTGF_VERIFY_BAD_REQUEST with the JSON
         Pointer of the member that does not fit.
     """
-    return fit(canonical_json.parse(body), kind, code=Code.RTGF_VERIFY_BAD_REQUEST)
+    return read_body_with_writer(body, kind)[0]
+
+
+def read_body_with_writer(body: bytes, kind: type[T]) -> tuple[T, Writer]:
+    """Return what `read_body` does, and what writes the documents in it canonically.
+
+    Raises:
+      RtgfError: as `read_body`.
+    """
+    value, write = canonical_json.parse_with_writer(body)
+    return fit(value, kind, code=Code.RTGF_VERIFY_BAD_REQUEST), write

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+from msgspec import Struct
 
 from rtgf_node.core import identifiers, times
+from rtgf_node.core.policy import duration
 from rtgf_node.core.shapes import pointer
 from rtgf_node.core.snapshot_document import NormativeReference, Snapshot
 from rtgf_node.errors import Code, RtgfError
 
 _DAY_SECONDS = 86_400
 _SCHEMA = Code.RTGF_POL_MATRIX_SCHEMA_INVALID
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, which a terminal obeys, and the marks that embed, override and isolate."""
+
+Place: TypeAlias = tuple[str | int, ...]
 
 
 def instant(text: str, *, ends: bool = False) -> int:
@@ -33,6 +41,26 @@ def instant(text: str, *, ends: bool = False) -> int:
 
 def _refuse(detail: str, *place: str | int) -> RtgfError:
     return RtgfError(_SCHEMA, detail, pointer=pointer(*place))
+
+
+def of_texts(stated: Struct) -> Iterator[RtgfError]:
+    """Yield each text that would be shown otherwise than it is written, but for tests' contexts."""
+    for place, text in _texts(msgspec.to_builtins(stated), ()):
+        if _UNSEEN.search(text):
+            yield _refuse("a text has no control characters and none that turn it around", *place)
+
+
+def _texts(value: Any, place: Place) -> Iterator[tuple[Place, str]]:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*place, index))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield place, name
+            if (place[:1], name) != (("scenarios",), "context"):
+                yield from _texts(item, (*place, name))
 
 
 def _second(text: str, member: str) -> int | RtgfError:
@@ -63,6 +91,7 @@ def check_agreement(snapshot: Snapshot, *, max_ttl_sec: int) -> None:
 def disagreements(snapshot: Snapshot, *, max_ttl_sec: int) -> Iterator[RtgfError]:
     """Yield everything in `snapshot` that does not fit the rest, each with a JSON Pointer."""
     yield from _identity(snapshot)
+    yield from of_texts(snapshot)
     yield from of_window(snapshot, max_ttl_sec=max_ttl_sec)
     yield from _references(snapshot)
     yield from _clauses(snapshot, _second(snapshot.effective_date, "effective_date"))
@@ -119,6 +148,7 @@ def _identity(snapshot: Snapshot) -> Iterator[RtgfError]:
     for member, normal in (
         ("jurisdiction", identifiers.jurisdiction),
         ("domain", identifiers.domain),
+        ("version", identifiers.snapshot_version),
     ):
         text = getattr(snapshot, member)
         try:
@@ -208,15 +238,21 @@ def _clauses(snapshot: Snapshot, effective: int | RtgfError) -> Iterator[RtgfErr
 def _evidence_sources(snapshot: Snapshot) -> Iterator[RtgfError]:
     seen: set[tuple[str, str]] = set()
     for index, source in enumerate(snapshot.evidence_sources):
+        place = ("evidence_sources", index)
         if (source.pin is None) == (source.feed is None):
-            yield _refuse("give exactly one of pin and feed", "evidence_sources", index)
+            yield _refuse("give exactly one of pin and feed", *place)
+        if source.feed is not None:
+            yield from _max_age(source.feed.max_age, *place, "feed", "max_age")
         if (source.provider, source.dataset) in seen:
-            yield _refuse(
-                f"{source.dataset!r} of {source.provider!r} is listed twice",
-                "evidence_sources",
-                index,
-            )
+            yield _refuse(f"{source.dataset!r} of {source.provider!r} is listed twice", *place)
         seen.add((source.provider, source.dataset))
+
+
+def _max_age(text: str, *place: str | int) -> Iterator[RtgfError]:
+    try:
+        duration.parse(text)
+    except ValueError as error:
+        yield _refuse(f"no list would be young enough: {error}", *place)
 
 
 def _corridor(snapshot: Snapshot, text: str, index: int) -> Iterator[RtgfError]:

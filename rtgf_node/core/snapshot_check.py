@@ -19,7 +19,7 @@ from rtgf_node.core.list_answers import ListAnswers
 from rtgf_node.core.location import positions, spans
 from rtgf_node.core.policy import decide, plan, predicates
 from rtgf_node.core.policy.predicates import CompiledPolicy
-from rtgf_node.core.policy.templates import Library
+from rtgf_node.core.policy.templates import UNMAPPED, Library
 from rtgf_node.core.shapes import pointer
 from rtgf_node.core.snapshot import Scenario, Snapshot
 from rtgf_node.core.snapshot_faults import Fault, faults, unsealed
@@ -96,7 +96,8 @@ def check(
     clauses = len(listed) if isinstance(listed, list) else 0
     passed, open_ = 0, dict[str, str]()
     policy = None
-    if not found:
+    # What no template serves stops nothing but itself: an approver may let it pass.
+    if all(fault.error.code is Code.RTGF_MAP_UNSUPPORTED_CLAUSE for fault in found):
         entry = msgspec.convert(unsealed(document), Snapshot, strict=True)
         policy = _whole(entry, library, found)
         if policy is not None:
@@ -104,15 +105,23 @@ def check(
     return msgspec.structs.replace(
         _report(data, document, found),
         clauses=clauses,
-        compiled=clauses if policy is not None else 0,
+        compiled=clauses - len(policy.manual_review) if policy is not None else 0,
         scenarios_passed=passed,
         scenarios_open=open_,
     )
 
 
+def waits(finding: Finding) -> bool:
+    """Tell whether it is a clause of which its author says that no template serves it."""
+    unmapped = finding.found == json.dumps(UNMAPPED)
+    return unmapped and finding.code == Code.RTGF_MAP_UNSUPPORTED_CLAUSE.name
+
+
 def _whole(entry: Snapshot, library: Library, found: list[Fault]) -> CompiledPolicy | None:
     try:
-        return predicates.compile_snapshot(entry, library)
+        return predicates.compile_snapshot(
+            entry, library, waived={clause.clause_id for clause in entry.clauses}
+        )
     except RtgfError as error:
         # A conflict has no place of its own: it stands between two clauses.
         where = error if error.pointer else RtgfError(error.code, error.detail, pointer="/clauses")

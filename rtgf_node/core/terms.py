@@ -16,8 +16,8 @@ from rtgf_node.core.shapes import fit, pointer
 from rtgf_node.errors import Code, RtgfError
 
 # Digits are bounded so that sums stay exact in decimal arithmetic of 28 digits.
-DecimalText = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,8})?$")]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+DecimalText = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,17})(\.[0-9]{1,8})?\Z")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 MAX_ROWS = 1_000  # operators, splits, tiers: far more than any real agreement lists
 
@@ -69,13 +69,13 @@ class Dispute(_Part, frozen=True):
     """What is held back for disputes, and where they are announced."""
 
     reserve_pct: DecimalText
-    callback_url: Annotated[str, Meta(pattern=r"^https://[^\s]{1,500}$")]
+    callback_url: Annotated[str, Meta(pattern=r"^https://[^\s]{1,500}\Z")]
 
 
 class Kyb(_Part, frozen=True):
     """The attestation that the business was checked, by digest only."""
 
-    attestation_hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
+    attestation_hash: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 
 
 class PaymentRouteTerms(_Part, frozen=True):

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from rtgf_node.core import assembly, digests, identifiers, times, tokens
+from rtgf_node.core import assembly, digests, identifiers, times
 from rtgf_node.core.assembly import Document
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.manifest import CortTarget, Inputs, PsrtTarget, RrmtTarget
 from rtgf_node.core.policy import assurance
+from rtgf_node.core.sealing import Sealed, sealed
 from rtgf_node.core.terms_document import TermsDocument
 from rtgf_node.errors import Code, RtgfError
 
@@ -34,7 +35,7 @@ def token(
     *,
     inputs: Inputs,
     build_id: str,
-) -> Document:
+) -> Sealed:
     """Return the sealed token of these terms.
 
     Raises:
@@ -72,7 +73,7 @@ def token(
         },
         "evidence_requirements": proofs,
     }
-    return tokens.seal(document)
+    return sealed(document)
 
 
 def _window(stated: TermsDocument, base: Document | None) -> Document:

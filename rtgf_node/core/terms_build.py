@@ -9,13 +9,14 @@ from rtgf_node.core import terms_assembly, terms_document
 from rtgf_node.core.assembly import Document
 from rtgf_node.core.build_inputs import invalid, read_entries
 from rtgf_node.core.manifest import CortTarget, ImtTarget, Inputs, PsrtTarget, RrmtTarget
+from rtgf_node.core.sealing import Sealed
 from rtgf_node.core.snapshot import ANY_TTL
 from rtgf_node.core.terms_document import Subject, TermsDocument
 from rtgf_node.errors import Code, RtgfError
 
 TermsTarget: TypeAlias = CortTarget | PsrtTarget | RrmtTarget
 
-ImtOf: TypeAlias = Callable[[ImtTarget], Document | None]
+ImtOf: TypeAlias = Callable[[ImtTarget], Sealed | None]
 """Makes an IMT of this build; None if one of its sides cannot be built."""
 
 
@@ -57,7 +58,7 @@ class TermsBuild:
             subject_of(one): one for one in inputs.targets if isinstance(one, CortTarget)
         }
 
-    def token(self, target: TermsTarget) -> Document | None:
+    def token(self, target: TermsTarget) -> Sealed | None:
         """Return the sealed token of a target; None if what it rests on cannot be built.
 
         Raises:
@@ -89,12 +90,14 @@ class TermsBuild:
             kind, name = "IMT", target.domain
             made = self._imts.get((target.corridor, target.domain))
             if made is not None:
-                return self._imt_of(made)
+                imt = self._imt_of(made)
+                return imt.document if imt is not None else None
         else:
             kind, name = "CORT", stated.rests_on or ""
             below = self._corts.get(Subject(kind, target.corridor, name))
             if below is not None:
-                return self.token(below)
+                cort = self.token(below)
+                return cort.document if cort is not None else None
         found = self._bases.get(str(Subject(kind, target.corridor, name)))
         if found is None or found["domain"] != target.domain:
             raise RtgfError(

@@ -17,7 +17,7 @@ from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.jose import MAX_SIGNATURES, Signature
 from rtgf_node.core.keys import KeySet
 from rtgf_node.core.shapes import fit, pointer
-from rtgf_node.core.snapshot_agreement import of_window
+from rtgf_node.core.snapshot_agreement import of_texts, of_window
 from rtgf_node.core.snapshot_document import AssuranceLevel, Sha256, Text, Ttl, Version
 from rtgf_node.errors import Code, RtgfError
 
@@ -196,6 +196,7 @@ def disagreements(stated: TermsDocument, *, max_ttl_sec: int) -> Iterator[RtgfEr
         expected = terms_id(stated.subject, stated.version)
         if stated.id != expected:
             yield _refuse(f"id must be {expected!r} for these terms and this version", "id")
+    yield from of_texts(stated)
     yield from of_window(stated, max_ttl_sec=max_ttl_sec)
     try:
         terms.read(TOKEN_TYPES[stated.type], stated.terms, code=_SCHEMA)
@@ -215,6 +216,7 @@ def _members(stated: TermsDocument) -> Iterator[RtgfError]:
         ("domain", identifiers.domain),
         ("name", identifiers.domain),
         ("rests_on", identifiers.domain),
+        ("version", identifiers.snapshot_version),
     ):
         text = getattr(stated, member)
         if text is None:

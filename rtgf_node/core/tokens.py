@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rtgf_node.core import canonical_json, digests, envelope, jose, times
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.canonical_json import JsonValue, Writer
 from rtgf_node.core.envelope import SCHEMA_VERSION, Token
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
@@ -72,6 +72,7 @@ def check(
     at: int,
     threshold: int = 1,
     window: bool = True,
+    write: Writer = canonical_json.canonical_bytes,
 ) -> Token:
     """Return the token if it is genuine and `at` lies in its window.
 
@@ -84,6 +85,7 @@ def check(
       at: now, in epoch seconds.
       threshold: how many distinct keys must have signed; the token may ask for more.
       window: also check the time window; a caller that reports it itself passes False.
+      write: writes the token's document canonically.
 
     Raises:
       RtgfError: the first that fails of RTGF_TOKEN_TYPE_UNSUPPORTED, RTGF_TOKEN_SCHEMA_INVALID,
@@ -96,7 +98,7 @@ def check(
     else:
         document = token_document
         token = envelope.read(document)
-        text = canonical_json.canonical_bytes(document)
+        text = write(document)
     hashed, signed = _payloads(document, text)
     computed = digests.sha512(hashed)
     if computed != token.canonical_hash:
@@ -200,22 +202,25 @@ def _read(data: bytes) -> tuple[dict[str, JsonValue], bytes]:
 def _payloads(document: dict[str, JsonValue], text: bytes) -> tuple[bytes, bytes]:
     """Return the bytes that are hashed, and those that are signed, of a token's canonical text.
 
-    The one lacks `canonical_hash` and `signatures`, the other `signatures` alone. Canonical members
-    are sorted, and a token has members before, between and after these two; so the text is cut
-    where they stand, and only the little around them is written anew to learn where that is.
+    The one lacks `canonical_hash` and `signatures`, the other `signatures` alone.
     """
-    before = _text_of({k: v for k, v in document.items() if k < _HASH})
-    after = _text_of({k: v for k, v in document.items() if k > _SIGNATURES})
-    stated = _text_of({_HASH: document[_HASH]})
-    signatures = [document[_SIGNATURES]] if _SIGNATURES in document else []
-    left, right = b"{" + before + b",", b"," + after + b"}"
-    cut = sum(len(_text_of({_SIGNATURES: value})) + 1 for value in signatures)
-    between = text[len(left) + len(stated) + 1 : len(text) - len(right) - cut]
-    return left + between + right, left + stated + b"," + between + right
+    signed = _without(_SIGNATURES, document, text)
+    return _without(_HASH, document, signed), signed
 
 
-def _text_of(members: dict[str, JsonValue]) -> bytes:
-    return canonical_json.canonical_bytes(members)[1:-1]
+def _without(name: str, document: dict[str, JsonValue], text: bytes) -> bytes:
+    """Return a canonical text without one of its members, which is never the first of a token.
+
+    So it stands after a comma, and where nothing else of this name does, it is cut out. Else the
+    text is written anew.
+    """
+    if name not in document:
+        return text
+    before, *after = text.split(b',"%b":' % name.encode())
+    if len(after) == 1:
+        return before + after[0][len(canonical_json.canonical_bytes(document[name])) :]
+    cut = {_SIGNATURES, name}
+    return canonical_json.canonical_bytes({k: v for k, v in document.items() if k not in cut})
 
 
 def _check_signatures(

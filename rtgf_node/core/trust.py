@@ -13,10 +13,11 @@ from typing import NamedTuple, TypeAlias
 from rtgf_node.core import checkpoint, identifiers
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.keys import KeySet
-from rtgf_node.core.lists.screening import ListsIndex, NameIndex, Party
+from rtgf_node.core.lists.screening import ListsIndex, NameIndex
 from rtgf_node.core.merkle import MAX_TREE_SIZE
 from rtgf_node.core.policy import decide
 from rtgf_node.core.policy.receipts import PinnedVerifiers
+from rtgf_node.core.screened_party import party_of
 from rtgf_node.core.times import SKEW_SECONDS
 from rtgf_node.core.tokens import Token
 from rtgf_node.errors import Code, RtgfError
@@ -199,14 +200,12 @@ class TrustState:
         """
         reason = Code.RTGF_TOKEN_SIGNATURE_INVALID
         keys = self.keys_of(tree_size)
-        usable: set[str] = set()
+        usable: set[bytes] = set()
         for signature in token.signatures:
             try:
-                keys.get(signature.kid, at=at)
+                usable.add(keys.get(signature.kid, at=at).public)
             except RtgfError as error:
                 reason = error.code
-            else:
-                usable.add(signature.kid)
         return None if len(usable) >= token.signature_threshold else reason
 
     def lists_in_use(self, at: int) -> set[str]:
@@ -365,32 +364,3 @@ def _resolvers_in(tree: JsonValue) -> Iterator[str]:
     elif isinstance(tree, list):
         for item in tree:
             yield from _resolvers_in(item)
-
-
-def party_of(document: JsonValue) -> Party:
-    """Return the screening view of a party of the context.
-
-    Its members `name`, `aliases`, `date_of_birth` and `country` count.
-
-    Raises:
-      TypeError: it is not an object with a name.
-    """
-    if not isinstance(document, dict) or not isinstance(document.get("name"), str):
-        raise TypeError("a party needs a name")
-    aliases = document.get("aliases", [])
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        raise TypeError("aliases must be a list of names")
-    return Party(
-        names=(str(document["name"]), *(str(alias) for alias in aliases)),
-        birth_dates=_optional_text(document, "date_of_birth"),
-        countries=_optional_text(document, "country"),
-    )
-
-
-def _optional_text(document: Mapping[str, JsonValue], member: str) -> tuple[str, ...]:
-    value = document.get(member)
-    if value is None:
-        return ()
-    if not isinstance(value, str):
-        raise TypeError(f"{member} must be text")
-    return (value,)

@@ -16,7 +16,7 @@ import msgspec
 from rtgf_node.core import identifiers, proof_bundle, times
 from rtgf_node.core import tokens as token_checks
 from rtgf_node.core.as_of import AsOf
-from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.canonical_json import JsonValue, Writer, canonical_bytes
 from rtgf_node.core.policy import decide
 from rtgf_node.core.tokens import Token
 from rtgf_node.core.trust import HeldToken, TrustState
@@ -53,6 +53,7 @@ def verify(
     as_of: AsOf,
     now: int,
     required: Collection[str] = ("rmt",),
+    write: Writer = canonical_bytes,
 ) -> VerifyAnswer:
     """Return the verdict on `request.tokens`.
 
@@ -62,6 +63,7 @@ def verify(
       as_of: the state of the log that answers, and the instant at which the tokens must hold.
       now: the time, in seconds since the epoch.
       required: the kinds of token that must be there.
+      write: writes the tokens that are handed in whole canonically.
 
     Raises:
       RtgfError: the request cannot be answered (400), names a token that is not here (404), or
@@ -82,7 +84,7 @@ def verify(
                 pointer=f"/tokens/{kind}",
             )
     checked = [
-        check_token(kind, token, state, as_of=as_of, pointer=f"/tokens/{kind}")
+        check_token(kind, token, state, as_of=as_of, pointer=f"/tokens/{kind}", write=write)
         for kind, token in given.items()
         if token is not None
     ]
@@ -151,6 +153,7 @@ def check_token(
     *,
     as_of: AsOf,
     pointer: str,
+    write: Writer = canonical_bytes,
 ) -> Checked:
     """Find or check one token of the set.
 
@@ -160,6 +163,7 @@ def check_token(
       state: what is known.
       as_of: the state of the log that counts, and the instant at which the token must hold.
       pointer: where the token stands in the request.
+      write: writes it canonically, if it is handed in whole.
 
     Raises:
       RtgfError: RTGF_VERIFY_TOKEN_NOT_FOUND, or the code of the check that a handed-in object
@@ -175,7 +179,7 @@ def check_token(
         token = held.token
     else:
         with _placed_at(pointer):
-            token = _own_checks(reference, state, as_of)
+            token = _own_checks(reference, state, as_of, write)
         held = state.find(token.token_id)
     if token.type.lower() != kind:
         raise RtgfError(
@@ -206,11 +210,11 @@ def _placed(error: RtgfError, pointer: str) -> RtgfError:
     )
 
 
-def _own_checks(document: Document, state: TrustState, as_of: AsOf) -> Token:
+def _own_checks(document: Document, state: TrustState, as_of: AsOf, write: Writer) -> Token:
     """Run the checks that need only the token and the keys; the time window is a verdict."""
     try:
         keys = state.keys_of(as_of.tree_size)
-        return token_checks.check(document, keys=keys, at=as_of.at, window=False)
+        return token_checks.check(document, keys=keys, at=as_of.at, window=False, write=write)
     except RtgfError as error:
         if error.code is Code.RTGF_TOKEN_SIGNATURE_INVALID:
             raise RtgfError(

@@ -19,6 +19,7 @@ from rtgf_node.core.policy import predicates
 from rtgf_node.core.policy.templates import Library
 from rtgf_node.core.shapes import fit, pointer
 from rtgf_node.core.snapshot import Snapshot
+from rtgf_node.core.snapshot_agreement import of_texts
 from rtgf_node.core.snapshot_document import CONTEXT, Name, Sha256, Text
 from rtgf_node.errors import Code, RtgfError
 
@@ -99,6 +100,8 @@ def accept(data: bytes, *, approvers: Mapping[str, KeySet], at: int) -> Waiver:
     """
     document = canonical_json.parse_object(data, max_bytes=MAX_WAIVER_BYTES)
     waiver = fit(document, Waiver, code=_SCHEMA)
+    for error in of_texts(waiver):
+        raise RtgfError(_SCHEMA, error.detail, pointer=error.pointer)
     seen: set[str] = set()
     for index, clause in enumerate(waiver.clauses):
         if clause.clause_id in seen:

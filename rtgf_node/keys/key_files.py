@@ -119,6 +119,17 @@ def logged(store: Store, root: PublicKey, *, at: int) -> KeyFiles | None:
     return verified(held.manifest, held.jwks_jws, root, at=at) if held is not None else None
 
 
+def agreed(store: Store, config: KeysConfig, *, at: int) -> KeyFiles:
+    """Return the statements that a member of a cluster goes by: those in the log, if there are any.
+
+    The files in its folder may be of before.
+
+    Raises:
+      RtgfError: as `load` and `logged`.
+    """
+    return logged(store, pinned_root(config), at=at) or load(config, at=at)
+
+
 def document(files: KeyFiles) -> bytes:
     """Return both statements as one document; `of_document` reads it."""
     manifest = parse_object(files.manifest)

@@ -223,21 +223,23 @@ class FileKeyProvider:
         return self._private[kid].sign(message).signature
 
     def generate(
-        self, purpose: Purpose, *, issuer: str, at: int, lifetime_seconds: int = LIFETIME_SECONDS
-    ) -> PublicKey:
-        """Make a key, seal it in a new file, and return its public half once it is on the disk.
+        self, purpose: Purpose, *, issuer: str, at: int, lifetime_seconds: int = LIFETIME_SECONDS,
+        number: int | None = None,
+    ) -> PublicKey:  # fmt: skip
+        """Make a key of the next number, or this, and return its public half once it is kept.
 
         Raises:
           RtgfError: RTGF_INPUT_INVALID for an unknown purpose or an issuer that is no `did:web`;
-            RTGF_EXISTS if somebody else wrote the same file meanwhile.
+            RTGF_EXISTS if there is such a key, or somebody wrote the same file meanwhile.
         """
         if purpose not in PURPOSES:
             detail = f"{purpose!r} is no purpose of a key; there are {', '.join(PURPOSES)}"
             raise RtgfError(Code.RTGF_INPUT_INVALID, detail)
         month = times.to_text(at)[:7]
         taken = [int(kid[-3:]) for kid in self._public if kid.rsplit(":", 2)[1] == month]
-        number = 1 + max(taken, default=0)
-        kid = identifiers.key_id(issuer, month, number)
+        kid = identifiers.key_id(issuer, month, number or 1 + max(taken, default=0))
+        if kid in self._public:
+            raise RtgfError(Code.RTGF_EXISTS, f"the key {kid} is here; give another number")
         sealed = _Sealed(
             kid=kid,
             use=purpose,

@@ -54,7 +54,9 @@ class Approving:
         """
         held = self._approvals.approval(command.approval_id)
         if held is None:
-            raise RtgfError(Code.RTGF_NOT_FOUND, "no such request for approval; list them")
+            raise RtgfError(
+                Code.RTGF_NOT_FOUND, "no such request for approval; rtgf approvals list shows them"
+            )
         if held.state != "waiting":
             raise RtgfError(Code.RTGF_CONFLICT, f"the request was {held.state} before")
         if (command.state == "lapsed") != (command.at >= held.deadline):

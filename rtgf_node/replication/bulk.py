@@ -82,7 +82,7 @@ class Bulk:
           tls: the certificates.
           objects: the store's.
           snapshots: the folder of the files that peers may fetch, named by their SHA-256.
-          incoming: a folder for objects that are not whole yet, on the file system of the store.
+          incoming: a folder for what is not whole or not taken yet, on the store's file system.
           jitter: a number from 0 to 1, for the pauses between offers.
           limits: see there.
         """
@@ -176,6 +176,12 @@ class Bulk:
         await _on_disk(bulk_part.sweep, into, tuple(self._under_way))
         return path
 
+    def here(self, digest: str, into: Path) -> int:
+        """Return how many bytes of a snapshot file are in the folder `into`."""
+        whole = into / file_name(digest)
+        part = Part("snapshot", digest, into / f"{whole.name}{SUFFIX}", None)
+        return whole.stat().st_size if whole.is_file() else part.here()
+
     async def hold(self, digests: Iterable[str], *, seconds: float = HOLD_SECONDS) -> None:
         """Wait until a majority of the voters holds all these objects, durably.
 
@@ -201,9 +207,9 @@ class Bulk:
                 "try again when a majority can be reached",
             )
 
-    def sweep(self) -> None:
-        """Remove the beginnings of objects that nobody waits for any more; for the start."""
-        bulk_part.sweep(self._incoming)
+    def sweep(self, now: int) -> None:
+        """Remove what earlier runs began and nobody goes on with; for the start."""
+        bulk_part.sweep_old(self._incoming, now)
 
     # --- how --------------------------------------------------------------------------------------
 

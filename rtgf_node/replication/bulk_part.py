@@ -21,6 +21,10 @@ MAX_BYTES: Final = 1 << 30
 
 SUFFIX: Final = ".part"
 
+KEPT_SECONDS: Final = 86_400
+"""How long a beginning is kept over restarts: a leader offers the same state for as long as it can
+be followed by its log."""
+
 
 class Part(NamedTuple):
     """A file under way.
@@ -91,6 +95,13 @@ class Part(NamedTuple):
     def damaged(self, reason: str) -> RtgfError:
         """Return the error that says so."""
         return RtgfError(Code.RTGF_TXP_STORE_DAMAGED, f"{self.digest}: {reason}")
+
+
+def sweep_old(folder: Path, now: int) -> None:
+    """Remove what came so long ago that nobody goes on with it."""
+    for path in folder.glob("*"):
+        if path.stat().st_mtime < now - KEPT_SECONDS:
+            path.unlink()
 
 
 def sweep(folder: Path, kept: Collection[Path] = ()) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from rtgf_node.core import event
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Applied, SignedHead
 from rtgf_node.replication.raft_entries import Mark
@@ -41,6 +42,16 @@ class Divergence(msgspec.Struct, frozen=True):
     their_root: str
     said_by: int = 0
     head: str | None = None
+
+    def incident(self, name: str, *, at: int, actor: str) -> bytes:
+        """Return the entry that tells of it; `name` is that of the member that found it."""
+        return event.incident(
+            Code.RTGF_TXP_STORE_DAMAGED.name,
+            f"member {name} held another log than the leader and stopped: of {self.tree_size} "
+            f"entries its root is {self.our_root}, and theirs {self.their_root}",
+            at=at,
+            actor=actor,
+        )
 
 
 class DivergenceError(Exception):

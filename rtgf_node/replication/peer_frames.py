@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, NamedTuple, TypeAlias, TypeVar
 import msgspec
 
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.raft_store import Start
 
 PROTOCOL_VERSION: Final = 1
 """Both ends of a connection speak the same version, or none."""
@@ -78,14 +79,18 @@ class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Hello(Said, frozen=True):
     """The first frame of each side: who speaks to whom, in which cluster, and what about.
 
-    A claim until the certificate has borne it out.
+    A claim until the certificate has borne it out. `start` is which start of the speaker it is,
+    `met` the start of the other side that the speaker met last.
     """
 
     version: int
     cluster: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    cluster_id: Annotated[str, msgspec.Meta(max_length=64)]
     from_: RaftId
     to: RaftId
     purpose: Purpose
+    start: Start
+    met: Start | None
 
 
 class Ask(Said, frozen=True):

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import trio
@@ -32,6 +33,7 @@ from rtgf_node.replication.peer_frames import (
     read_hello,
 )
 from rtgf_node.replication.peer_tls import PeerTls, check_name
+from rtgf_node.replication.starts import Starts
 from rtgf_node.store.raft_store import Member
 
 READ_BYTES: Final = 256 << 10
@@ -51,10 +53,19 @@ DIALLER_SAYS: Final[Mapping[Purpose, Collection[Kind]]] = {
 
 
 class Seat(NamedTuple):
-    """Which place in which cluster a node has. A raft id is never given out twice."""
+    """Which place in which cluster a node has.
+
+    Attributes:
+      cluster: the origin of its log.
+      cluster_id: of this cluster alone.
+      raft_id: never given out twice.
+      starts: who has sat here, and on the seats of the peers.
+    """
 
     cluster: str
+    cluster_id: str
     raft_id: int
+    starts: Starts
 
 
 Roster: TypeAlias = Callable[[], Mapping[int, Member]]
@@ -107,6 +118,7 @@ class PeerStream:
         self._tls = tls
         self._frames = FrameReader((Kind.HELLO,))
         self._shown = ""
+        self._heard_out: Callable[[], None] | None = None
         self.hello: Hello
         self.received_bytes = 0
 
@@ -123,6 +135,9 @@ class PeerStream:
                 raise RtgfError(Code.RTGF_UNREACHABLE, "the peer closed the connection")
             self.received_bytes += len(data)
             self._frames.feed(data)
+        if self._heard_out is not None:
+            self._heard_out()
+            self._heard_out = None
         return came
 
     async def send(self, data: bytes, patience_seconds: float) -> None:
@@ -133,6 +148,10 @@ class PeerStream:
         """
         with _network(patience_seconds, "does not read what it is sent"):
             await self._tls.send_all(data)
+
+    def heard_out(self, meet: Callable[[], None]) -> None:
+        """Have `meet` called when the other side goes on, once it has heard this side's hello."""
+        self._heard_out = meet
 
     def check(self, roster: Roster) -> None:
         """Refuse a peer that is not, or no longer, the member that it said it is.
@@ -178,11 +197,11 @@ class PeerStream:
         if hello.version != PROTOCOL_VERSION:
             detail = f"the peer speaks version {hello.version}; {PROTOCOL_VERSION} was due"
             raise RtgfError(Code.RTGF_FORBIDDEN, detail)
-        if (hello.cluster, hello.to) != seat:
+        if (hello.cluster, hello.cluster_id, hello.to) != seat[:3]:
             raise RtgfError(
                 Code.RTGF_FORBIDDEN,
-                f"the peer looks for node {hello.to} of {hello.cluster}; this is node "
-                f"{seat.raft_id} of {seat.cluster}",
+                f"the peer looks for node {hello.to} of {hello.cluster} {hello.cluster_id}; this "
+                f"is node {seat.raft_id} of {seat.cluster} {seat.cluster_id}",
             )
         self.hello = hello
         self._frames.due = due[hello.purpose]
@@ -193,7 +212,14 @@ class PeerStream:
         Raises:
           RtgfError: see the module.
         """
-        hello = Hello(PROTOCOL_VERSION, seat.cluster, seat.raft_id, to, purpose)
+        hello = Hello(
+            PROTOCOL_VERSION,
+            *seat[:3],
+            to,
+            purpose,
+            start=seat.starts.own,
+            met=seat.starts.met(to),
+        )
         await self.send(document(Kind.HELLO, hello), math.inf)
 
 
@@ -235,6 +261,9 @@ async def dial(
             if (stream.hello.from_, stream.hello.purpose) != (to, purpose):
                 detail = f"node {stream.hello.from_} answered where {to} was dialled"
                 raise RtgfError(Code.RTGF_FORBIDDEN, detail)
+            # It answers, so it heard which of its starts was met here.
+            seat.starts.check(stream.hello.met, dialled.name)
+            seat.starts.meet(to, stream.hello.start)
         except BaseException:
             stream.cut()
             raise
@@ -261,7 +290,10 @@ async def meet(
         await stream.shake_hands()
         await stream.hear_hello(seat, DIALLER_SAYS)
         stream.check(roster)
-        await stream.say_hello(seat, stream.hello.from_, stream.hello.purpose)
+        hello = stream.hello
+        seat.starts.check(hello.met, member(roster, hello.from_).name)
+        await stream.say_hello(seat, hello.from_, hello.purpose)
+        stream.heard_out(partial(seat.starts.meet, hello.from_, hello.start))
     return stream
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Final
 
 import structlog
@@ -11,7 +10,9 @@ import trio
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Applied, Proposal
+from rtgf_node.replication.divergence import Divergence, DivergenceError
 from rtgf_node.replication.freshness import Reads
+from rtgf_node.replication.last_words import LastWords
 from rtgf_node.replication.named_objects import ObjectHolding, named
 from rtgf_node.replication.proposal_queue import GIVE_UP_SECONDS, ProposalQueue
 from rtgf_node.replication.raft_disk import RaftDisk
@@ -20,15 +21,14 @@ from rtgf_node.replication.raftcore.core import RaftError, RaftPanicError
 from rtgf_node.replication.raftcore.wire import ConfState
 from rtgf_node.replication.replicator import Feed, Role
 from rtgf_node.replication.rounds import Rounds
-from rtgf_node.replication.state_files import StateFiles
+from rtgf_node.replication.starts import Starts
 from rtgf_node.replication.state_machine import StateMachine
-from rtgf_node.replication.state_transfer import FetchState
+from rtgf_node.replication.state_transfer import FetchState, StateTaking
 from rtgf_node.replication.transport import Transport
 from rtgf_node.replication.writers import ThreadWriter, Writer
 from rtgf_node.store import Store
 from rtgf_node.store.raft_store import Member
-
-__all__ = ["RaftReplicator", "RaftSettings", "RaftStatus"]
+from rtgf_node.store.snapshot_file import SignedState
 
 log = structlog.get_logger(__name__)
 
@@ -45,10 +45,6 @@ class RaftReplicator:
       failed: set when the disk, the core or the history of this node cannot be trusted; it votes
         no more, and the process should end.
       error: what failed.
-      restart_needed: set when another member's state was taken in place of this one's: what the
-        process has in memory is of the old one, so that it begins anew.
-      removed: set when this node was removed from the cluster.
-      files: the state files that other members may fetch from here.
     """
 
     def __init__(
@@ -59,8 +55,9 @@ class RaftReplicator:
         transport: Transport,
         objects: ObjectHolding,
         fetch_state: FetchState,
-        check_head: Callable[[bytes], None],
-        nonce: bytes,
+        check_head: Callable[[SignedState], None],
+        incident: Callable[[Divergence], bytes],
+        starts: Starts,
         settings: RaftSettings = RaftSettings(),  # noqa: B008  immutable
         writer: Writer | None = None,
         step: Callable[[str], None] = lambda _name: None,
@@ -73,8 +70,9 @@ class RaftReplicator:
           transport: to the peers.
           objects: where large bytes are.
           fetch_state: gets the file of a manifest from a member, into a file of our own.
-          check_head: raises if the signature of a signed head, as it is stored, is not trusted.
-          nonce: unique for this start of the process.
+          check_head: raises if the newest signed head of a state is not one that this node trusts.
+          incident: makes the event that tells of another history here.
+          starts: those of this member; a replicator is one start.
           settings: times and sizes.
           writer: who writes; a thread of its own unless something else is handed in.
           step: hears the name of every step of a round before it is taken; tests break off there.
@@ -82,13 +80,15 @@ class RaftReplicator:
         self._store = store
         self._settings = settings
         self._objects = objects
-        self._nonce = nonce
+        self._nonce = starts.nonce
+        starts.stop = self._fail
+        self._last_words = LastWords(transport, incident, starts.nonce)
         self._feed = Feed()
         self._writer = writer if writer is not None else ThreadWriter()
         self._queue = ProposalQueue(retry_seconds=2 * settings.election_seconds)
-        self._reads = Reads(nonce)
+        self._reads = Reads(starts.nonce)
         self._rounds = Rounds(
-            RaftDisk(store, state_machine),
+            RaftDisk(store, state_machine, starts),
             store,
             transport=transport,
             objects=objects,
@@ -111,18 +111,13 @@ class RaftReplicator:
 
     @property
     def restart_needed(self) -> trio.Event:
-        """Set when the node is to begin anew on the state that it took."""
+        """Set when another member's state was taken: what is in memory is of the old one."""
         return self._rounds.restart_needed
 
     @property
     def removed(self) -> trio.Event:
         """Set when this node is no member any more."""
         return self._rounds.removed
-
-    @property
-    def files(self) -> StateFiles:
-        """The state files that other members may fetch from here."""
-        return self._rounds.files
 
     @property
     def feed(self) -> Feed:
@@ -133,6 +128,11 @@ class RaftReplicator:
     def alone(self) -> bool:
         """False: this node is a member of a cluster, if only of one member."""
         return False
+
+    @property
+    def taking(self) -> StateTaking:
+        """Another member's state, while it is fetched in place of this one's."""
+        return self._rounds.taking
 
     @property
     def leader(self) -> bool:
@@ -178,10 +178,12 @@ class RaftReplicator:
         """Return where this member stands.
 
         Raises:
-          RtgfError: RTGF_UNAVAILABLE if it takes no part: it stops, or takes another one's state.
+          RtgfError: RTGF_UNAVAILABLE if it begins or stops.
         """
-        self._check_open()
-        state, core = self._rounds.state, self._rounds.core.status()
+        core = None if self._over() else self._rounds.status()
+        if core is None:
+            raise self._why_closed()
+        state = self._rounds.state
         # The core may have heard of a newer leader since the last round.
         deposed = self.role == "leader" and core.role != "leader"
         return RaftStatus(
@@ -308,9 +310,9 @@ class RaftReplicator:
         try:
             await self._rounds.open()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._guarded, partial(self._tick), nursery)
-                nursery.start_soon(self._guarded, partial(self._rounds.fetch_objects), nursery)
-                nursery.start_soon(self._guarded, partial(self._rounds.make_states), nursery)
+                nursery.start_soon(self._guarded, self._tick, nursery)
+                nursery.start_soon(self._guarded, self._rounds.fetch_objects, nursery)
+                nursery.start_soon(self._guarded, self._rounds.make_states, nursery)
                 task_status.started()
                 await self._guarded(self._drive, nursery)
                 nursery.cancel_scope.cancel()
@@ -329,6 +331,7 @@ class RaftReplicator:
             except RtgfError as error:
                 log.info("lead_not_handed_over", reason=error.detail)
         self._closing = True
+        self._rounds.taking.give_up()
         self._rounds.wake()
         if self._begun:
             await self._ended.wait()
@@ -337,6 +340,8 @@ class RaftReplicator:
         try:
             await work()
         except (Exception, RaftPanicError) as error:  # noqa: BLE001  whoever waits for `failed` ends the process
+            if isinstance(error, DivergenceError):
+                await self._last_words.say(error.found, self._rounds.lead)
             self._fail(error)
             nursery.cancel_scope.cancel()
 
@@ -387,4 +392,5 @@ class RaftReplicator:
             log.error("member_failed", error=repr(error))
             self.error = error
         self.failed.set()
+        self._rounds.taking.give_up()
         self._rounds.wake()

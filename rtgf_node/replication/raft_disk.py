@@ -13,6 +13,7 @@ from rtgf_node.replication.log_tail import LogTail
 from rtgf_node.replication.raftcore import wire
 from rtgf_node.replication.raftcore.core import Entry, RaftCore, Ready
 from rtgf_node.replication.raftcore.wire import ConfState
+from rtgf_node.replication.starts import Starts
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import Store
 from rtgf_node.store.log_writer import LogWriter
@@ -85,13 +86,14 @@ class Round(NamedTuple):
 class RaftDisk:
     """Reads and writes through the state machine's connection; used by the writer only."""
 
-    def __init__(self, store: Store, machine: StateMachine) -> None:
+    def __init__(self, store: Store, machine: StateMachine, starts: Starts) -> None:
         self._store = store
         self._machine = machine
+        self._starts = starts
         self._raft = RaftStore(store.conn)
 
     def boot(self) -> Boot:
-        """Read what is held.
+        """Read what is held, and write this start down.
 
         Raises:
           RtgfError: RTGF_TXP_STORE_DAMAGED if it is not what was written, or if two histories were
@@ -104,6 +106,9 @@ class RaftDisk:
                 Code.RTGF_CONFLICT, "this node is in no cluster; see rtgf cluster init and join"
             )
         rows: list[EntryRow] = self._raft.entries(state.compacted)
+        with self._store.conn:
+            self._store.conn.execute("BEGIN IMMEDIATE")
+            self._starts.load(self._raft)
         return Boot(
             state,
             tuple(Entry(one.term, one.index, one.kind, one.data) for one in rows),
@@ -124,6 +129,7 @@ class RaftDisk:
             divergence.check(raft_id, applied, work.batch.marks, log)
             self._raft.append(work.entries)
             self._raft.put_state(work.state)
+            self._starts.save(self._raft)
             for members, index in work.members:
                 self._raft.put_members(members, index)
 

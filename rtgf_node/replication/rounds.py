@@ -19,7 +19,7 @@ from rtgf_node.replication.membership import Members, is_learner
 from rtgf_node.replication.named_objects import ObjectHolding
 from rtgf_node.replication.proposal_queue import ProposalQueue
 from rtgf_node.replication.raft_disk import RaftDisk, Round, after
-from rtgf_node.replication.raftcore.core import Entry, Message, RaftCore, RaftError, Ready
+from rtgf_node.replication.raftcore.core import Entry, Message, RaftCore, RaftError, Ready, Status
 from rtgf_node.replication.raftcore.wire import (
     AFTER_SAVE,
     ConfState,
@@ -39,6 +39,7 @@ from rtgf_node.replication.transport import Transport
 from rtgf_node.replication.writers import Writer
 from rtgf_node.store import Store, snapshot_file
 from rtgf_node.store.raft_store import Member, RaftState
+from rtgf_node.store.snapshot_file import SignedState
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +67,7 @@ class Rounds:
       lead: the Raft id of the leader, 0 if none is known.
       lead_since: the time of the last change of that.
       leads: whether this node leads and has applied an entry of its own term.
+      taking: another member's state, while it is fetched.
       elections: leaders that came in.
       changed: set, and another event put in its place, when `lead` or `leads` changes.
     """
@@ -82,7 +84,7 @@ class Rounds:
         transport: Transport,
         objects: ObjectHolding,
         fetch_state: FetchState,
-        check_head: Callable[[bytes], None],
+        check_head: Callable[[SignedState], None],
         writer: Writer,
         queue: ProposalQueue,
         reads: Reads,
@@ -112,11 +114,12 @@ class Rounds:
         self._mark_at = 0.0
         self._marked = -1
         self._mark_now = False
+        self._seen: Status | None = None
         self.is_open = False
         self.is_learner = True
         self.files = StateFiles(store.folder)
         self._offers = StateOffers(self.files, writer)
-        self._taking = StateTaking(objects, fetch_state, check_head, writer)
+        self.taking = StateTaking(objects, fetch_state, check_head, writer)
         self.lead = 0
         self.lead_since = -math.inf
         self.leads = False
@@ -151,6 +154,10 @@ class Rounds:
         if self.is_open:
             self.is_open = False
             self.core.close()
+
+    def status(self) -> Status | None:
+        """Return what the core says; while another one's state is fetched, what it said last."""
+        return self.core.status() if self.is_open else self._seen
 
     def wake(self) -> None:
         """Let the next turn begin."""
@@ -352,21 +359,20 @@ class Rounds:
 
     async def _take_state(self, ready: Ready) -> None:
         """Take the leader's state in place of ours; if that fails, begin again with ours."""
+        self._seen = self.core.status()
         self.close()
-        leader = ready.lead or self.lead
-        try:
-            manifest, path = await self._taking.fetch(ready, leader)
-        except RtgfError as error:
-            log.warning("state_not_taken", member=leader, reason=str(error))
-            await trio.sleep(RETRY_SECONDS)
+        fetched = await self.taking.fetch(ready, ready.lead or self.lead)
+        if fetched is None:
             await self.open()
             return
+        manifest, path = fetched
         state = state_of(manifest, self.state, ready.hard_state)
         self._step("before_take")
         # The core may have taken in what follows the state already, and know that it is committed.
         take = partial(snapshot_file.take, self._store.conn, path, state, ready.entries)
         await self._writer.run(take)
         self._step("after_take")
+        await self._writer.aside(partial(path.unlink, missing_ok=True))
         self.restart_needed.set()
 
     async def fetch_objects(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 import trio
@@ -21,6 +21,7 @@ from rtgf_node.replication.state_files import Manifest, StateFiles
 from rtgf_node.replication.writers import Writer
 from rtgf_node.store import snapshot_file
 from rtgf_node.store.raft_store import RaftState
+from rtgf_node.store.snapshot_file import SignedState
 
 log = structlog.get_logger(__name__)
 
@@ -96,30 +97,69 @@ class StateOffers:
             self._held = (manifest, encoded)
 
 
+class Fetching(NamedTuple):
+    """A state that is being fetched.
+
+    Attributes:
+      member: from which member.
+      manifest: which state.
+      missing: the objects that it rests on and that were not here, once its file is here.
+    """
+
+    member: int
+    manifest: Manifest
+    missing: Sequence[str] = ()
+
+
 class StateTaking:
-    """Fetches and checks a state that a leader sent."""
+    """Fetches and checks a state that a leader sent.
+
+    Attributes:
+      under_way: what is being fetched.
+      trouble: why the newest try came to nothing.
+    """
 
     def __init__(
         self,
         objects: ObjectHolding,
         fetch: FetchState,
-        check_head: Callable[[bytes], None],
+        check_head: Callable[[SignedState], None],
         writer: Writer,
     ) -> None:
         self._objects = objects
         self._fetch = fetch
         self._check_head = check_head
         self._writer = writer
+        self._scope = trio.CancelScope()
+        self.under_way: Fetching | None = None
+        self.trouble: str | None = None
 
-    async def fetch(self, ready: Ready, leader: int) -> tuple[Manifest, Path]:
+    async def fetch(self, ready: Ready, leader: int) -> tuple[Manifest, Path] | None:
         """Return the state that the core wants taken, with all objects that it rests on here.
 
-        Raises:
-          RtgfError: it cannot be had now, or is not what it says.
+        None says that it cannot be had now, or is not what it says, or that this was given up.
         """
+        found = None
+        with trio.CancelScope() as self._scope:
+            try:
+                found = await self._fetched(ready, leader)
+            except RtgfError as error:
+                log.warning("state_not_taken", member=leader, reason=str(error))
+                self.trouble = error.detail
+                await trio.sleep(RETRY_SECONDS)
+            finally:
+                self.under_way = None
+        return None if self._scope.cancel_called else found
+
+    def give_up(self) -> None:
+        """Fetch no more; what came stays, and a later start goes on from there."""
+        self._scope.cancel()
+
+    async def _fetched(self, ready: Ready, leader: int) -> tuple[Manifest, Path]:
         manifest = state_files.decode(ready.snapshot_data)
         if (manifest.index, manifest.term) != (ready.snapshot_index, ready.snapshot_term):
             raise RtgfError(Code.RTGF_INPUT_INVALID, "the manifest is of another state")
+        self.under_way = Fetching(leader, manifest)
         path = await self._fetch(manifest, leader)
         objects = await self._writer.aside(
             partial(
@@ -135,6 +175,7 @@ class StateTaking:
             raise RtgfError(Code.RTGF_TXP_STORE_DAMAGED, "the state rests on other objects")
         missing = sorted(digest for digest in objects if not self._objects.has(digest))
         if missing:
+            self.under_way = Fetching(leader, manifest, missing)
             await self._objects.fetch(missing)
         return manifest, path
 

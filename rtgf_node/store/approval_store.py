@@ -59,6 +59,11 @@ class ApprovalStore:
         found = self._rows("state = 'waiting' AND acts = ? AND digest = ?", acts, digest)
         return found[0] if found else None
 
+    def waiting_about(self, subject: str) -> ApprovalRow | None:
+        """Return a request that waits and is about this, None if none does."""
+        found = self._rows("state = 'waiting' AND subject = ?", subject)
+        return found[0] if found else None
+
     def waiting(self) -> list[ApprovalRow]:
         """Return what waits, the nearest deadline first."""
         return self._rows("state = 'waiting' ORDER BY deadline, approval_id LIMIT ?", MAX_ROWS)

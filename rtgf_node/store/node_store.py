@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,14 +133,21 @@ def open_store(data_dir: Path) -> Store:
 
     Raises:
       RtgfError: RTGF_NOT_FOUND if there is none (one is made by `create_store` only, so that a
-        mistyped folder never starts an empty log under a known name); RTGF_CONFLICT if another
-        process uses it; RTGF_TXP_STORE_DAMAGED if it contradicts itself or its signed heads.
+        mistyped folder never starts an empty log under a known name); RTGF_CONFIG_INVALID if this
+        user may not write it; RTGF_CONFLICT if another process uses it; RTGF_TXP_STORE_DAMAGED if
+        it contradicts itself or its signed heads.
     """
     if not (data_dir / DATABASE).is_file():
         raise RtgfError(
             Code.RTGF_NOT_FOUND,
             f"{data_dir} holds no node; check data_dir, or make one with rtgf init",
         )
+    for path in (data_dir, *sorted(data_dir.iterdir())):
+        if not os.access(path, os.W_OK):
+            raise RtgfError(
+                Code.RTGF_CONFIG_INVALID,
+                f"{path} cannot be written; run the node as the user that owns it",
+            )
     lock = FolderLock(data_dir / LOCK)
     try:
         return _open(data_dir, lock)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Annotated, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,7 @@ from rtgf_node.errors import Code, RtgfError
 
 MemberRole: TypeAlias = Literal["voter", "learner", "removed"]
 
+_TABLES = ("raft_state", "raft_log", "raft_members", "raft_cluster", "raft_starts", "raft_met")
 _STATE = "raft_id, hard_state, conf_state, compacted, compacted_term, delivered, applied"
 
 
@@ -57,6 +58,18 @@ class RaftState(NamedTuple):
     applied: int
 
 
+class Start(NamedTuple):
+    """One start of a member.
+
+    Attributes:
+      number: how many there were, with this one.
+      nonce: random; of a second copy of the folder that is started as often, another.
+    """
+
+    number: Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
+    nonce: Annotated[bytes, msgspec.Meta(min_length=1, max_length=64)]
+
+
 class LogEntry(Protocol):
     """One entry of the Raft log; the core's own type is one."""
 
@@ -87,7 +100,7 @@ class EntryRow(msgspec.Struct, frozen=True):
 
 
 class RaftStore:
-    """The raft_log, raft_state and raft_members tables, through one connection.
+    """The tables that begin with `raft_`, through one connection.
 
     What writes does so inside a transaction of the caller's.
     """
@@ -100,23 +113,27 @@ class RaftStore:
         raft_id: int,
         members: Sequence[Member],
         *,
+        cluster_id: str,
         conf_state: bytes = b"",
         index: int = 0,
         term: int = 0,
     ) -> None:
         """Make this node a member: the first one, with a `conf_state`, index and term, or a joiner.
 
+        The `cluster_id` is of this cluster alone, also where another one had the same log.
+
         Raises:
           RtgfError: RTGF_EXISTS if it is one already.
         """
         if self._conn.execute("SELECT 1 FROM raft_state").fetchone() is not None:
             raise RtgfError(Code.RTGF_EXISTS, "this node is a member of a cluster already")
+        self._conn.execute("INSERT INTO raft_cluster VALUES (1, ?)", (cluster_id,))
         self._put(RaftState(raft_id, b"", conf_state, index, term, index, index))
         self.put_members(members, index)
 
     def leave(self) -> None:
         """Forget the cluster: the node stands alone with the state it has."""
-        for table in ("raft_state", "raft_log", "raft_members"):
+        for table in _TABLES:
             self._conn.execute(f"DELETE FROM {table}")  # noqa: S608  constant text
 
     def state(self) -> RaftState | None:
@@ -133,6 +150,44 @@ class RaftStore:
         if _crc_of_state(state) != crc:
             raise _damaged("the vote of this node is not what was written")
         return state
+
+    def cluster_id(self) -> str:
+        """Return the id of the cluster; empty in one that began without."""
+        row = self._conn.execute("SELECT cluster_id FROM raft_cluster").fetchone()
+        return "" if row is None else str(row[0])
+
+    def starts(self) -> list[Start]:
+        """Return the starts of this node that are kept, by number.
+
+        Raises:
+          RtgfError: RTGF_TXP_STORE_DAMAGED if one is not what was written.
+        """
+        rows = self._conn.execute("SELECT number, nonce, crc FROM raft_starts ORDER BY number")
+        return [_checked_start(0, Start(number, nonce), crc) for number, nonce, crc in rows]
+
+    def put_start(self, start: Start, *, kept: int) -> None:
+        """Write a start of this node, and forget all but the newest `kept`."""
+        row = (*start, _crc_of_start(0, start))
+        self._conn.execute("INSERT INTO raft_starts VALUES (?, ?, ?)", row)
+        oldest = start.number - kept
+        self._conn.execute("DELETE FROM raft_starts WHERE number <= ?", (oldest,))
+
+    def met(self) -> dict[int, Start]:
+        """Return the newest start of each peer that was met, by Raft id.
+
+        Raises:
+          RtgfError: RTGF_TXP_STORE_DAMAGED if one is not what was written.
+        """
+        rows = self._conn.execute("SELECT raft_id, number, nonce, crc FROM raft_met")
+        return {
+            raft_id: _checked_start(raft_id, Start(number, nonce), crc)
+            for raft_id, number, nonce, crc in rows
+        }
+
+    def put_met(self, raft_id: int, start: Start) -> None:
+        """Write which start of a peer was met."""
+        row = (raft_id, *start, _crc_of_start(raft_id, start))
+        self._conn.execute("INSERT OR REPLACE INTO raft_met VALUES (?, ?, ?, ?)", row)
 
     def entries(self, after: int) -> list[EntryRow]:
         """Return the log after an index, checked.
@@ -207,6 +262,16 @@ def _crc_of_entry(entry: LogEntry) -> int:
 
 def _crc_of_state(state: RaftState) -> int:
     return zlib.crc32(repr(tuple(state)).encode("ascii"))
+
+
+def _crc_of_start(raft_id: int, start: Start) -> int:
+    return zlib.crc32(repr((raft_id, *start)).encode("ascii"))
+
+
+def _checked_start(raft_id: int, start: Start, crc: int) -> Start:
+    if _crc_of_start(raft_id, start) != crc:
+        raise _damaged("a start that this node remembers is not what was written")
+    return start
 
 
 def _damaged(what: str) -> RtgfError:

@@ -29,6 +29,7 @@ KNOWN = (
     "m0012_approvals",
     "m0013_staged_tokens",
     "m0014_raft",
+    "m0015_raft_seats",
 )
 
 

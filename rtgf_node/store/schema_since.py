@@ -211,3 +211,23 @@ def m0014_raft(db: Database) -> None:
              changed_at INTEGER NOT NULL) STRICT""",
     ):
         db.execute(statement)
+
+
+@migrations()
+def m0015_raft_seats(db: Database) -> None:
+    """Which cluster a member is in, its own starts, and the newest of each peer that it met."""
+    for statement in (
+        """CREATE TABLE raft_cluster (
+             id INTEGER PRIMARY KEY CHECK (id = 1),
+             cluster_id TEXT NOT NULL) STRICT""",
+        """CREATE TABLE raft_starts (
+             number INTEGER PRIMARY KEY,
+             nonce BLOB NOT NULL,
+             crc INTEGER NOT NULL) STRICT""",
+        """CREATE TABLE raft_met (
+             raft_id INTEGER PRIMARY KEY,
+             number INTEGER NOT NULL,
+             nonce BLOB NOT NULL,
+             crc INTEGER NOT NULL) STRICT""",
+    ):
+        db.execute(statement)

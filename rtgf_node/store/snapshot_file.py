@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store.key_manifest_store import KeyDocuments, KeyManifestStore
 from rtgf_node.store.log_store import LogStore
 from rtgf_node.store.object_names import named_objects
 from rtgf_node.store.raft_store import LogEntry, RaftState, RaftStore
@@ -54,10 +55,29 @@ REPLICATED: Final = (
 )
 """What is the same on every member. A new table goes here or below; a test sees to it."""
 
-LOCAL: Final = ("raft_log", "raft_state", MIGRATIONS_TABLE)
+LOCAL: Final = (
+    "raft_cluster",
+    "raft_log",
+    "raft_met",
+    "raft_starts",
+    "raft_state",
+    MIGRATIONS_TABLE,
+)
 """What is one node's own."""
 
 READ_BYTES: Final = 1 << 20
+
+
+class SignedState(NamedTuple):
+    """What in a state is signed.
+
+    Attributes:
+      head: the newest signed head, as it is stored.
+      keys: what the root signed last, None before the first.
+    """
+
+    head: bytes
+    keys: KeyDocuments | None
 
 
 class Written(NamedTuple):
@@ -125,7 +145,12 @@ def digest(path: Path) -> str:
 
 
 def check(
-    path: Path, *, sha256: str, tree_size: int, root: bytes, check_head: Callable[[bytes], None]
+    path: Path,
+    *,
+    sha256: str,
+    tree_size: int,
+    root: bytes,
+    check_head: Callable[[SignedState], None],
 ) -> frozenset[str]:
     """Look whether a file that came is the state that was announced; brings its tables up to date.
 
@@ -157,7 +182,7 @@ def check(
             raise _damaged("has another log")
         head = log.latest_head()
         if head is not None:
-            check_head(head.document)
+            check_head(SignedState(head.document, KeyManifestStore(conn).documents()))
         return named_objects(conn)
     except sqlite3.DatabaseError as error:
         raise _damaged(f"cannot be read ({error})") from error

@@ -39,10 +39,22 @@ class ClusterMember(Answer, frozen=True):
     active: bool | None = None
 
 
+class StateFetch(Answer, frozen=True):
+    """Another member's state on its way here: its file, then the objects that it rests on."""
+
+    member: str
+    bytes: int
+    of_bytes: int
+    objects: int
+    of_objects: int
+
+
 class ClusterAnswer(Answer, frozen=True):
     """`GET /admin/cluster`: how this node sees its cluster; alone, it is its own leader.
 
-    `staleness_seconds` says for how long it may have missed what others committed.
+    `cluster` is the origin of the log, `cluster_id` is of this cluster alone. `staleness_seconds`
+    says for how long this node may have missed what others committed. `waits` says in
+    words what a node waits for that cannot be up to date yet; `fetching` is there while it fetches.
     """
 
     alone: bool
@@ -57,12 +69,16 @@ class ClusterAnswer(Answer, frozen=True):
     tree_size: int
     staleness_seconds: float
     members: list[ClusterMember]
+    cluster_id: str = ""
+    waits: str | None = None
+    fetching: StateFetch | None = None
 
 
 class JoinDocument(Answer, frozen=True):
     """What a new member needs to know to take its place; no secret is in it."""
 
     cluster: str
+    cluster_id: str
     raft_id: int
     name: str
     members: list[ClusterMember]

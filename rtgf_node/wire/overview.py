@@ -20,6 +20,29 @@ class Tally(Answer, frozen=True):
     counts: list[int]
     sum: float
 
+    def quantile(self, share: float) -> float | None:
+        """Return the value that this share of all is not above, as near as the bounds tell.
+
+        What lies above the last bound counts as that bound. None for an empty histogram.
+        """
+        total = sum(self.counts)
+        if total <= 0:
+            return None
+        wanted, passed, low = share * total, 0, 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if count and passed + count >= wanted:
+                return low + (bound - low) * (wanted - passed) / count
+            passed += count
+            low = bound
+        return low
+
+    def since(self, before: Tally) -> Tally:
+        """Return what was counted since an earlier one; all, where its bounds are others."""
+        if before.bounds != self.bounds:
+            return self
+        counts = [now - then for now, then in zip(self.counts, before.counts, strict=True)]
+        return Tally(bounds=self.bounds, counts=counts, sum=self.sum - before.sum)
+
 
 class Figures(Answer, frozen=True):
     """What is counted since the process began; whoever watches makes rates of it.
@@ -46,7 +69,8 @@ class Figures(Answer, frozen=True):
 class ActorFigures(Answer, frozen=True):
     """An actor: its life, and of its inbox what waits and how long requests took.
 
-    One without an inbox has no `capacity`. `outcomes` and the seconds are since the process began.
+    One without an inbox has no `capacity`. `outcomes`, the seconds and `served`, how long each
+    request took in seconds, are since the process began.
     """
 
     name: str
@@ -60,6 +84,7 @@ class ActorFigures(Answer, frozen=True):
     outcomes: dict[str, int] = msgspec.field(default_factory=dict)
     wait_seconds: float = 0.0
     serve_seconds: float = 0.0
+    served: Tally | None = None
 
 
 class SourceFigures(Answer, frozen=True):

@@ -21,7 +21,10 @@ class ReadyAnswer(Answer, frozen=True):
 
 
 class ActorStatus(Answer, frozen=True):
-    """One actor as its supervisor and its mailbox see it."""
+    """One actor as its supervisor and its mailbox see it.
+
+    `p50_ms` and `p99_ms` are of handling a request, since the process began; null before the first.
+    """
 
     name: str
     state: str
@@ -29,6 +32,8 @@ class ActorStatus(Answer, frozen=True):
     depth: int
     capacity: int
     peak: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
 
 
 class DatasetStatus(Answer, frozen=True):

@@ -18,6 +18,7 @@ import trio
 
 from rtgf_node.api.exchange import Answered, Asked
 from rtgf_node.api.limits import Spending
+from rtgf_node.api.room import Counts
 from rtgf_node.core.authzen import Rules
 from rtgf_node.core.decision import Draft
 from rtgf_node.replication.commands import Command, Outcome
@@ -129,6 +130,13 @@ class Spent(Frame, frozen=True):
     spent: list[Spending]
 
 
+class Connected(Frame, frozen=True):
+    """How many connections these clients have at a worker: it counts against their limits."""
+
+    worker: int
+    changes: Counts
+
+
 # --- by a worker --------------------------------------------------------------------------------
 
 
@@ -175,9 +183,21 @@ class Figures(Frame, frozen=True):
 
 
 FromNode: TypeAlias = (
-    Begin | Open | News | Beat | Prepare | Kept | Reply | ReadCertificates | Stop | Spent
+    Begin
+    | Open
+    | News
+    | Beat
+    | Prepare
+    | Kept
+    | Reply
+    | ReadCertificates
+    | Stop
+    | Spent
+    | Connected
 )
-FromWorker: TypeAlias = Loaded | Listening | Heard | Prepared | Decided | Request | Figures | Spent
+FromWorker: TypeAlias = (
+    Loaded | Listening | Heard | Prepared | Decided | Request | Figures | Spent | Connected
+)
 
 _from_node: Final = msgspec.msgpack.Decoder(FromNode)
 _from_worker: Final = msgspec.msgpack.Decoder(FromWorker)

@@ -45,7 +45,8 @@ from rtgf_node.api.front import Front
 from rtgf_node.api.heads import ShownHeads
 from rtgf_node.api.hop import Hop
 from rtgf_node.api.limits import RateLimits
-from rtgf_node.api.listeners import ServerTls
+from rtgf_node.api.room import Room
+from rtgf_node.api.server_tls import ServerTls
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
@@ -72,8 +73,8 @@ NOT_HERE: Final = frozenset({"/readyz"})
 FIGURES_EVERY_SECONDS: Final = 1.0
 """So much of what a killed worker counted is lost."""
 
-SPENT_EVERY_SECONDS: Final = 0.1
-"""So long the others do not know whom this worker has let in."""
+USE_EVERY_SECONDS: Final = 0.1
+"""So long the others do not know whom this worker has let in, and who is connected to it."""
 
 DRAIN_SECONDS: Final = 2.0
 """For the last decisions to be kept."""
@@ -105,6 +106,7 @@ class Worker:
         self._decisions: Decisions | None = None
         self._tls: ServerTls | None = None
         self._limits: RateLimits | None = None
+        self._room: Room | None = None
         self._addresses: list[ports.Address] = []
         self._begun, self._opened, self._told_to_stop = trio.Event(), trio.Event(), trio.Event()
         self._preparing: trio.Nursery | None = None
@@ -137,11 +139,13 @@ class Worker:
             self._following = Following(config.workers.max_lag_seconds, frame.number)
             self._decisions = Decisions(config.decisions, self._channel, self._following)
             self._limits = RateLimits(config.limits, is_shared=True)
+            self._room = Room(config.http, is_shared=True)
             self._begun.set()
             return
         assert self._following is not None
         assert self._decisions is not None
         assert self._limits is not None
+        assert self._room is not None
         match frame:
             case frames.News():
                 self._following.hear(frame)
@@ -153,6 +157,8 @@ class Worker:
                 self._decisions.kept(frame)
             case frames.Spent(spent):
                 self._limits.owe_all(spent, at=trio.current_time())
+            case frames.Connected(worker, changes):
+                self._room.hear(worker, changes)
             case frames.Reply():
                 self._questions.answered(frame)
             case frames.Prepare(number, content_digests):
@@ -192,7 +198,7 @@ class Worker:
         following = self._following
         async with trio.open_nursery() as serving:
             serving.start_soon(self._tell_figures)
-            serving.start_soon(self._tell_spent)
+            serving.start_soon(self._tell_use)
             await serving.start(
                 partial(
                     listeners.serve,
@@ -202,6 +208,7 @@ class Worker:
                     bind=ports.listen(self._addresses),
                     hot=front,
                     public_url=config.node.public_url,
+                    room=self._room,
                 )
             )
             self._channel.put(framed(frames.Listening()))
@@ -291,12 +298,16 @@ class Worker:
             await trio.sleep(FIGURES_EVERY_SECONDS)
             self._put_figures()
 
-    async def _tell_spent(self) -> None:
+    async def _tell_use(self) -> None:
         assert self._limits is not None
+        assert self._room is not None
+        assert self._begin is not None
         while True:
-            await trio.sleep(SPENT_EVERY_SECONDS)
+            await trio.sleep(USE_EVERY_SECONDS)
             if spent := self._limits.spent():
                 self._channel.put(framed(frames.Spent(spent)))
+            if changes := self._room.changes():
+                self._channel.put(framed(frames.Connected(self._begin.worker, changes)))
 
     def _put_figures(self) -> None:
         found = workers_figures.read(self._metrics.registry)
@@ -332,6 +343,10 @@ class Doorkeeper:
             following.is_behind = False
             self._store.log.refresh()
         return self._front.find(method, path)
+
+    def turned_away(self, asked: Asked) -> Answered | None:
+        """Return the refusal of a request whose client may not ask the node now, or None."""
+        return self._front.turned_away(asked)
 
     def refused(self, status: int) -> None:
         """Count a request that could not be read."""

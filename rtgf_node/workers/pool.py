@@ -38,6 +38,7 @@ from rtgf_node.wire import Check
 from rtgf_node.workers import figures as workers_figures
 from rtgf_node.workers import frames
 from rtgf_node.workers.frames import Channel, framed
+from rtgf_node.workers.member import Member
 
 log = structlog.get_logger(__name__)
 
@@ -54,33 +55,6 @@ STOP_SECONDS: Final = 5.0
 """For a worker to end, beside the time its requests have."""
 
 
-class _Member:
-    """One worker process, from its start to its end.
-
-    Attributes:
-      heard: the number of the newest news that it has heard.
-      prepared: the number of the newest lists that it has ready.
-      is_open: whether it may answer, so that its hearing counts.
-      listening: set when it answers.
-      silent: set when all that it said is heard.
-    """
-
-    def __init__(
-        self, process: trio.Process, channel: Channel, door: socket.socket, heard: int
-    ) -> None:
-        self.process = process
-        self.channel = channel
-        self.door = door
-        self.heard = heard
-        self.prepared = 0
-        self.heard_at = trio.current_time()
-        self.is_open = False
-        self.listening = trio.Event()
-        self.figures: workers_figures.Samples = {}
-        self.silent = trio.Event()
-        self.scope = trio.CancelScope(shield=True)
-
-
 class Workers:
     """The workers of a node; none at all where `workers.count` is 0."""
 
@@ -91,7 +65,7 @@ class Workers:
         self._limits = limits
         self._rules = rules
         self._replicator = replicator
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
         self._number = 0
         self._lists: tuple[str, ...] = ()
         self._prepares = 0
@@ -116,7 +90,7 @@ class Workers:
         self._routes: dict[tuple[str, str], Route] = {}
         self._decisions: DecisionLog
         self._may_answer: Callable[[], bool]
-        self._send, self._receive = trio.open_memory_channel[tuple[_Member, frames.Decided]](
+        self._send, self._receive = trio.open_memory_channel[tuple[Member, frames.Decided]](
             math.inf
         )
         if self._supervisors:
@@ -236,11 +210,12 @@ class Workers:
         finally:
             self._members.remove(member)
             self._gone = workers_figures.add(self._gone, member.figures)
+            self._put(frames.Connected(number, [(client, 0) for client in member.connected]))
             member.channel.close()
             member.door.close()
             self._wake()
 
-    async def _spawn(self, number: int) -> _Member:
+    async def _spawn(self, number: int) -> Member:
         talk, their_talk = socket.socketpair()
         door, their_door = hop.door()
         with their_talk, their_door:
@@ -255,7 +230,7 @@ class Workers:
                 talk.close()
                 door.close()
                 raise
-        member = _Member(process, Channel(talk), door, self._number)
+        member = Member(number, process, Channel(talk), door, self._number)
         begin = frames.Begin(
             number,
             frames.pack_config(self._config),
@@ -265,11 +240,14 @@ class Workers:
             self._rules,
         )
         member.channel.put(framed(begin))
+        for other in self._members:
+            told = frames.Connected(other.number, [*other.connected.items()])
+            member.channel.put(framed(told))
         # In one step with what was said: all later news is for it too.
         self._members.append(member)
         return member
 
-    async def _end(self, member: _Member) -> None:
+    async def _end(self, member: Member) -> None:
         """Let it finish what it has in hand, and kill it if it does not."""
         member.channel.put(framed(frames.Stop()))
         seconds = self._config.http.shutdown_seconds + STOP_SECONDS
@@ -284,7 +262,7 @@ class Workers:
             await member.silent.wait()
         member.scope.cancel()
 
-    async def _talk(self, member: _Member) -> None:
+    async def _talk(self, member: Member) -> None:
         with member.scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(member.channel.send)
@@ -292,7 +270,7 @@ class Workers:
                 await member.channel.listen(partial(self._take, member, nursery))
                 member.silent.set()
 
-    def _take(self, member: _Member, nursery: trio.Nursery, body: bytes) -> None:
+    def _take(self, member: Member, nursery: trio.Nursery, body: bytes) -> None:
         match frames.from_worker(body):
             case frames.Heard(number):
                 member.heard, member.heard_at = number, trio.current_time()
@@ -303,6 +281,9 @@ class Workers:
                 nursery.start_soon(self._answer, member, request)
             case frames.Spent(spent) as told:
                 self._limits.owe_all(spent, at=trio.current_time())
+                self._put(told, besides=member)
+            case frames.Connected(_, changes) as told:
+                member.connect(changes)
                 self._put(told, besides=member)
             case frames.Figures(samples):
                 member.figures = {(name, labels): value for name, labels, value in samples}
@@ -323,7 +304,7 @@ class Workers:
             command, outcome = applied.command, applied.outcome
             self._put(frames.News(self._number, applied.index, command, outcome))
 
-    def _put(self, frame: frames.Frame, *, besides: _Member | None = None) -> None:
+    def _put(self, frame: frames.Frame, *, besides: Member | None = None) -> None:
         data = framed(frame)
         for member in self._members:
             if member is not besides:
@@ -379,7 +360,7 @@ class Workers:
             for member, _ in waiting:
                 member.channel.put(framed(frames.Kept(1, ok)))
 
-    async def _answer(self, member: _Member, request: frames.Request) -> None:
+    async def _answer(self, member: Member, request: frames.Request) -> None:
         asked, node = request.asked, self._config.node
         answered: Answered | None = None
         try:

@@ -11,7 +11,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtgf_node.actors.mailbox import Envelope, Mailbox, Request
+from rtgf_node.actors.mailbox import SERVE_SECONDS, Envelope, Mailbox, Request
 from rtgf_node.errors import Code, RtgfError
 
 
@@ -202,6 +202,8 @@ async def test_a_batch_is_taken_in_order_and_settled_together(autojump_clock):
     statistics = box.statistics()
     assert (statistics.depth, statistics.serving) == (0, 0)
     assert statistics.serve_seconds_total == pytest.approx(8)
+    took = dict(zip((*SERVE_SECONDS, "longer"), statistics.served, strict=True))
+    assert {end: count for end, count in took.items() if count} == {0.0001: 1, 2.5: 4}
     assert statistics.wait_seconds_total == pytest.approx(2)
 
 

@@ -14,7 +14,7 @@ import trio
 
 from rtgf_node.api import listeners
 from rtgf_node.api.exchange import Answered, Asked, Handler
-from rtgf_node.api.lane import MAX_AT_ONCE
+from rtgf_node.api.lane import MAX_AT_ONCE, TOO_OFTEN_SECONDS
 from rtgf_node.settings import HttpConfig
 
 PATIENCE = 20  # seconds, after which a test has failed; nothing waits for it in good times
@@ -54,6 +54,9 @@ class Hot:
 
     def find(self, method: str, path: str) -> Handler | None:
         return HOT.get(path) if method in {"GET", "HEAD", "POST"} else None
+
+    def turned_away(self, asked: Asked) -> Answered | None:
+        return Answered(429, {}, b"too often") if asked.path.startswith("/often") else None
 
     def refused(self, status: int) -> None:
         assert status >= 400
@@ -156,8 +159,32 @@ async def test_what_waits_for_a_majority_is_not_answered_in_the_lane(query: str)
         assert (await Answers(stream).one())[1]["x-lane"] == "behind"
 
 
+async def test_who_asks_too_often_is_turned_away_before_the_framework() -> None:
+    async with talking() as stream:
+        answers = Answers(stream)
+        for _ in range(2):
+            began = trio.current_time()
+            await stream.send_all(post("/often", b"body") + get("/often") + get("/echo"))
+            assert [(await answers.one())[::2] for _ in range(2)] == [(429, b"too often")] * 2
+            assert (await answers.one())[1]["x-lane"] == "fast"
+            # After each, nothing more is read of this client for a while.
+            assert trio.current_time() - began >= 2 * TOO_OFTEN_SECONDS
+
+
+@pytest.mark.parametrize(
+    "line", [b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n"]
+)
+async def test_who_is_turned_away_with_a_body_to_come_is_not_read_on(line: bytes) -> None:
+    async with talking() as stream:
+        answers = Answers(stream)
+        await stream.send_all(get("/often", line))
+        status, headers, _ = await answers.one()
+        assert (status, headers["connection"]) == (429, "close")
+        assert await answers.ended()
+
+
 async def test_requests_sent_ahead_are_answered_in_order() -> None:
-    paths = ["/echo", "/other", "/later", "/other", "/echo", "/echo"] * (MAX_AT_ONCE // 2)
+    paths = ["/echo", "/other", "/later", "/other", "/echo", "/echo"] * MAX_AT_ONCE
     async with talking() as stream:
         answers = Answers(stream)
         sent = b"".join(post(path, str(number).encode()) for number, path in enumerate(paths))

@@ -127,6 +127,20 @@ def test_what_an_admitted_request_turned_out_to_cost_is_owed():
     limits.admit(caller, at=9.0, route="verify")
 
 
+def test_who_looks_takes_nothing_and_is_refused_as_who_takes():
+    limits = RateLimits(LimitsConfig(public_per_second=0.5, public_burst=2), is_shared=True)
+    caller = Caller(None, "192.0.2.1", frozenset())
+    for _ in range(2):
+        limits.look(caller, at=0.0, route="reads")
+        limits.admit(caller, at=0.0)
+    for ask in (limits.look, limits.admit):
+        with pytest.raises(RateLimitedError) as caught:
+            ask(caller, at=0.0, route="reads")
+        assert caught.value.retry_after_seconds == 2
+    limits.look(caller, at=0.0, route="verify")
+    assert limits.spent() == [("reads", False, "192.0.2.1", 2)]
+
+
 def test_a_client_is_told_what_it_has_left():
     limits = RateLimits(LimitsConfig(partner_per_second=10.0, partner_burst=25))
     caller = Caller("urn:a", "192.0.2.1", frozenset())

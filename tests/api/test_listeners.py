@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,13 +23,17 @@ from cryptography import x509
 from quart import request
 from quart_trio import QuartTrio
 
-from rtgf_node.api.listeners import Bound, ServerTls, serve
+from rtgf_node.api.exchange import Answered, Asked, Handler
+from rtgf_node.api.lane import Hot
+from rtgf_node.api.listeners import NOTHING_HOT, Bound, serve
+from rtgf_node.api.server_tls import ServerTls
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import pki
 from rtgf_node.settings import HttpConfig
 
 NOW = int(datetime.datetime.now(tz=datetime.UTC).timestamp())
 ALICE = "urn:rtgf:operator:alice"
+ASKED = b"GET /who HTTP/1.1\r\nhost: x\r\n\r\n"
 PATIENCE = 20  # seconds, after which a test has failed; nothing waits for it in good times
 
 
@@ -114,14 +119,14 @@ def world(tmp_path: Path) -> World:
 
 @asynccontextmanager
 async def serving(
-    world: World, *, plain: bool = False, app: Any = None, **limits: Any
+    world: World, *, plain: bool = False, app: Any = None, hot: Hot = NOTHING_HOT, **limits: Any
 ) -> AsyncIterator[Bound]:
     tls = None if plain else world.tls
     config = HttpConfig(**limits)
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(
-                partial(serve, app or world.app, config, tls=tls, bind="127.0.0.1:0")
+                partial(serve, app or world.app, config, tls=tls, bind="127.0.0.1:0", hot=hot)
             )
             yield bound
             nursery.cancel_scope.cancel()
@@ -139,6 +144,45 @@ async def connect(
         await trio.aclose_forcefully(stream)
         raise
     return stream
+
+
+class Ready:
+    """Has an answer to everything.
+
+    Attributes:
+      by: the tasks in which it answered.
+    """
+
+    def __init__(self) -> None:
+        self.by: list[str] = []
+
+    def find(self, method: str, path: str) -> Handler:
+        return self.answer
+
+    def answer(self, asked: Asked) -> Answered:
+        self.by.append(trio.lowlevel.current_task().name)
+        return Answered(200, {}, b"ready" + asked.body)
+
+    def turned_away(self, asked: Asked) -> None:
+        raise AssertionError("nothing is left to the framework")
+
+    def refused(self, status: int) -> None:
+        raise AssertionError(status)
+
+
+async def open_kept(world: World, bound: Bound) -> ssl.SSLSocket:
+    """Return a connection that was answered once; it does not block."""
+
+    def opened() -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", bound.port))
+        made = world.context().wrap_socket(plain, server_hostname="localhost")
+        made.sendall(ASKED)
+        assert made.recv(1000).endswith(b"ready")
+        return made
+
+    kept = await trio.to_thread.run_sync(opened)
+    kept.setblocking(False)
+    return kept
 
 
 async def read_all(stream: trio.abc.ReceiveStream) -> bytes:
@@ -427,6 +471,21 @@ async def test_a_body_goes_in_and_out(world):
     async with serving(world) as bound:
         answer = await get(world, bound, "/echo", method="POST", content=body)
         assert answer.content == body
+
+
+async def test_a_body_that_came_with_its_head_is_read_with_it(world):
+    """Two records of TLS are read one by one; no task is made to wait for the second."""
+    hot = Ready()
+    async with serving(world, hot=hot) as bound:
+        kept = await open_kept(world, bound)
+        kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        kept.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n")
+        kept.send(b"body")
+        kept.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        await trio.lowlevel.wait_readable(kept)
+        assert kept.recv(1000).endswith(b"readybody")
+        kept.close()
+    assert {name.rpartition(".")[2] for name in hot.by} == {"watch"}
 
 
 async def test_an_early_refusal_reaches_a_client_that_still_sends(world):

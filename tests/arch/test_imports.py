@@ -24,7 +24,7 @@ def test_the_core_loads_nothing_that_does_io():
 SERVER = {"trio", "quart", "hypercorn", "rtgf_node.actors", "rtgf_node.api", "rtgf_node.node"}
 
 
-@pytest.mark.parametrize("module", ["rtgf_node.client", "rtgf_node.cli.main"])
+@pytest.mark.parametrize("module", ["rtgf_node.client", "rtgf_node.cli.commands"])
 def test_client_and_command_line_start_without_the_server(module):
     assert not loaded_by(module) & SERVER
 

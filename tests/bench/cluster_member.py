@@ -30,6 +30,7 @@ from rtgf_node.guards.head_guard import HeadGuard
 from rtgf_node.replication.commands import AppendEvents, Proposal
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
 from rtgf_node.store import Store, open_store
+from rtgf_node.system_clock import SystemClock
 from rtgf_node.telemetry import Metrics
 from tests.bench import appends
 
@@ -172,7 +173,7 @@ async def main(folder: Path, name: str, address: str, pki: Path) -> None:
     goes_on = True
     while goes_on:
         with open_store(folder) as store:
-            async with cluster.place(config, store, check_head=_trust) as place:
+            async with cluster.place(config, store, SystemClock(), check_head=_trust) as place:
                 goes_on = await _serve(lines, store, place, name)
         if place.error is not None:
             raise place.error

@@ -19,10 +19,11 @@ from typing import Any, Self
 import msgspec
 
 from rtgf_node.cli import cluster_drill
+from rtgf_node.cli.local_cluster import eventually
 from rtgf_node.store import open_store
 from tests.bench import large_log
 from tests.bench.measure import Row, Skipped, percentile, text
-from tests.clusters import TestCluster, cluster_of, eventually
+from tests.clusters import TestCluster, cluster_of
 from tests.nodes import TestNode
 
 SETTINGS = """

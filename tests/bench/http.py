@@ -256,12 +256,15 @@ def _script(folder: Path, body: Any) -> Path:
 
 
 def _ever_new(folder: Path, body: bytes) -> Path:
-    """Write a script of which each request has other white space at its end."""
+    """Write a script of which each request has other white space at its end, in every round.
+
+    What was asked in a round before would be remembered.
+    """
     return _written(
         folder,
         [
             *_posted(body),
-            "local count, body = 0, wrk.body",
+            "local count, body = os.time() % 256 * 65536, wrk.body",
             "function request()",
             "  count = count + 1",
             "  local rest, left = {}, count",

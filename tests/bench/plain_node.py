@@ -29,7 +29,9 @@ async def main(folder: Path) -> None:
     passphrase = settings.keys.passphrase_file.read_bytes().strip()
     provider = FileKeyProvider.open(settings.keys.folder, passphrase)
     with open_store(settings.node.data_dir) as store:
-        async with cluster.place(settings, store, check_head=lambda _: None) as place:
+        async with cluster.place(
+            settings, store, SystemClock(), check_head=lambda _: None
+        ) as place:
             node = Node(settings, SystemClock(), store, place, provider)
             desk = node._desk
             hot = Front(desk, hot_routes(desk), place.replicator.feed)

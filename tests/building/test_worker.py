@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from rtgf_node.building import run as build_run
+from rtgf_node.building import processes
 from rtgf_node.building import twice as build_twice
 from rtgf_node.building import worker as build_worker
 from rtgf_node.core import digests
@@ -126,7 +126,7 @@ def test_nothing_of_an_earlier_build_in_the_folder_is_taken_for_this_one(tmp_pat
         "import sys, time; time.sleep(1); "
         "from rtgf_node.building import worker as build_worker; sys.exit(build_worker.main())"
     )
-    prompt = build_run.worker_command()
+    prompt = processes.worker_command()
     # The first run writes; then, of other inputs, only the second.
     twice(request(tmp_path), kept, commands=[prompt, late])
     other = request(tmp_path, issued_at="2026-11-22T13:00:00Z")
@@ -179,7 +179,7 @@ def test_a_refusal_beside_a_build_is_a_divergence_too(tmp_path: Path) -> None:
         "build_worker.begin = begin\n"
         "sys.exit(build_worker.main())"
     )
-    commands = [build_run.worker_command(), refusing]
+    commands = [processes.worker_command(), refusing]
     error = refusal(request(tmp_path), tmp_path / "kept", commands=commands)
     assert error.code is Code.RTGF_PIPELINE_DETERMINISM_FAIL
     assert "RTGF_INPUT_INVALID" in error.causes[0].detail

@@ -35,7 +35,7 @@ def rtgf(tmp_path):
 @pytest.fixture
 def rtgf_here(monkeypatch, tmp_path, capsys):
     """Run `rtgf` in this process, in an empty folder: for commands that need no node, and fast."""
-    from rtgf_node.cli import main
+    from rtgf_node.cli import commands
 
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("RTGF_")]:
@@ -44,7 +44,7 @@ def rtgf_here(monkeypatch, tmp_path, capsys):
     def run(*arguments):
         capsys.readouterr()
         try:
-            code = main.run([*map(str, arguments)])
+            code = commands.run([*map(str, arguments)])
         except SystemExit as stop:
             code = stop.code
         said = capsys.readouterr()

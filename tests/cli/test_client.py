@@ -152,12 +152,24 @@ def test_a_write_that_a_busy_node_turned_away_is_the_same_write(asked):
     assert len(set(keys)) == 1
 
 
-def test_every_question_has_a_key_of_its_own(asked):
-    verdict = b'{"valid":true,"revEpoch":0,"reason":null,"decision":null,"controls":[],'
-    asked.answers = [answer(200, verdict + b'"reasons":[],"tokens":[],"trace_digest":null}')] * 2
+def test_every_write_has_a_key_of_its_own(asked):
+    asked.answers = [answer(200, b'{"revEpoch": 1, "entries": []}')] * 2
     for _ in range(2):
-        asked.node.verify(wire.VerifyRequest(tokens=wire.VerifyTokens()))
+        asked.node.revoke(wire.RevokeRequest(items=[]))
     assert len({one.headers["idempotency-key"] for one in asked.requests}) == 2
+
+
+def test_a_verification_has_the_key_that_its_caller_gives(asked):
+    """Without one the node may answer from what it remembers, and need not keep the answer."""
+    verdict = b'{"valid":true,"revEpoch":0,"reason":null,"decision":null,"controls":[],'
+    lost = httpx2.ReadError("reset")
+    found = answer(200, verdict + b'"reasons":[],"tokens":[],"trace_digest":null}')
+    asked.answers = [found, lost, found]
+    question = wire.VerifyRequest(tokens=wire.VerifyTokens())
+    asked.node.verify(question)
+    asked.node.verify(question, key="payment-4711")
+    sent = [one.headers.get("idempotency-key") for one in asked.requests]
+    assert sent == [None, "payment-4711", "payment-4711"]
 
 
 def test_clients_that_failed_together_do_not_come_back_together(asked):

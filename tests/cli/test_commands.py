@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 import rtgf_node
 from rtgf_node import __version__
-from rtgf_node.cli.main import app
+from rtgf_node.cli import commands, main
+from rtgf_node.cli.commands import app
 from rtgf_node.core import canonical_json
 from tests.cli.audit_world import World
 
@@ -74,6 +78,7 @@ VERBS = (
     "export",
     "partner-kit",
     "decisions",
+    "log resume",
     "check",
     "dashboard",
     "demo",
@@ -106,6 +111,33 @@ def test_a_command_that_makes_no_sense_exits_2(rtgf, arguments):
     done = rtgf(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("init",), "FOLDER is missing.\nSee: rtgf init --help\n"),
+        (("keys", "revoke", "kid"), "SIGNED is missing.\nSee: rtgf keys revoke --help\n"),
+        (("status", "--strct"), "Unknown option: --strct. Did you mean --strict?"),
+    ],
+)
+def test_a_mistake_is_named_with_the_help_that_answers_it(rtgf, arguments, said):
+    assert rtgf(*arguments).stderr.startswith(f"rtgf: {said}")
+
+
+def test_what_the_system_refuses_is_told_and_a_bug_is_called_one(monkeypatch, capsys):
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    refused = OSError(errno.ENOSPC, "No space left on device", "x/manifest.json")
+    for error, code, said in (
+        (refused, 75, "x/manifest.json: No space left on device; mend that and run this again"),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), 65, "x: Permission denied"),
+        (full, 75, "the store: database or disk is full; mend that and run this again"),
+        (ValueError("never thought of"), 70, "RTGF_INTERNAL: this is a bug of rtgf"),
+    ):
+        monkeypatch.setattr(commands, "app", Mock(side_effect=error))
+        assert commands.run(["version"]) == code
+        assert said in capsys.readouterr().err
 
 
 def test_a_misspelt_option_is_answered_with_the_right_one(rtgf):
@@ -193,6 +225,14 @@ def test_a_token_file_is_checked_offline(rtgf, tmp_path):
     assert json.loads(good.stdout)["revocation_checked"] is False
 
 
+def test_json_that_cannot_be_read_is_named_with_its_file(rtgf, node_folder, tmp_path):
+    (tmp_path / "payment.json").write_text('{"amount":\n  oops}')
+    asked = ("--corridor", "EU-SG", "--domain", "payments_aml", "--context", "payment.json")
+    done = rtgf("verify", *asked, "--config", node_folder / "rtgf.toml")
+    assert done.returncode == 65
+    assert "at payment.json:2:3: " in done.stderr
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_says_where_it_runs_and_shows_examples(verb, capsys):
     app([*verb.split(), "--help"], result_action="return_value")
@@ -210,3 +250,15 @@ def test_messages_name_only_commands_that_exist():
             assert verb in groups, f"{path.name} names rtgf {verb}"
         for act in re.findall(r"(?:[`(]|run: |  )rtgf keys ([a-z]+)\b", text):
             assert f"keys {act}" in VERBS, f"{path.name} names rtgf keys {act}"
+
+
+def test_ctrl_c_while_modules_are_read_is_no_traceback(monkeypatch, capsys):
+    def interrupted(name, *arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.__import__", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    monkeypatch.undo()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "rtgf: interrupted\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rtgf_node.cli import policy_files
 from rtgf_node.core import tokens
 from rtgf_node.core.policy import plan, predicates
 from tests import contexts, worlds
@@ -39,14 +40,15 @@ def rmt(clauses: list[dict], **changes: object) -> bytes:
     """A signed RMT of these clauses."""
     document = worlds.document(clauses=clauses, evidence_sources=[worlds.source()])
     policy = predicates.compile_snapshot(contexts.as_snapshot(document), worlds.library())
-    made = worlds.token(
-        predicate_set=[*policy.predicates],
-        eval_plan=plan.make(policy.predicates),
-        duties=policy.duties,
-        prohibitions=policy.prohibitions,
-        controls=policy.controls,
+    stated = {
+        "predicate_set": [*policy.predicates],
+        "eval_plan": plan.make(policy.predicates),
+        "duties": policy.duties,
+        "prohibitions": policy.prohibitions,
+        "controls": policy.controls,
         **changes,
-    )
+    }
+    made = worlds.token(**stated)
     return tokens.sign(tokens.seal(made), [worlds.node().signer])
 
 
@@ -136,6 +138,31 @@ def test_a_token_is_held_against_the_snapshot_it_should_follow_from(rtgf_here, t
     assert done.returncode == 0, done.stdout
 
 
+def test_a_rule_that_decides_otherwise_is_a_difference_though_its_clause_says_the_same(
+    rtgf_here, tmp_path
+):
+    """As after a change of the predicate library, which no clause states."""
+    (tmp_path / "a.json").write_bytes(rmt([worlds.clause()]))
+    [rule] = json.loads((tmp_path / "a.json").read_bytes())["predicate_set"]
+    rules = [{**rule, "logic": True}]
+    (tmp_path / "b.json").write_bytes(
+        rmt([worlds.clause()], predicate_set=rules, eval_plan=plan.make(rules))
+    )
+    done = rtgf_here("diff", "a.json", "b.json")
+    assert done.returncode == 1
+    assert "~ EU retain (Example Act 2020, 5)" in done.stdout
+    assert "    rule: sha256:" in done.stdout
+
+
+def test_a_snapshot_with_a_clause_that_no_template_serves_is_compared(rtgf_here, tmp_path):
+    poem = worlds.clause("poem", template="unmapped", params={})
+    write(tmp_path / "a.json", worlds.document())
+    write(tmp_path / "b.json", worlds.document(clauses=[worlds.clause(), poem]))
+    done = rtgf_here("diff", "a.json", "b.json")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "+ EU poem: obligation, unmapped" in done.stdout
+
+
 def test_lists_are_compared_by_record_and_name_nobody_unasked(rtgf_here, tmp_path):
     old = (DEMO_LISTS / "un" / "consolidated.xml").read_text()
     first = old.index("<INDIVIDUAL>")
@@ -160,6 +187,8 @@ def test_lists_are_compared_by_record_and_name_nobody_unasked(rtgf_here, tmp_pat
     [
         (("no.json", "no.json"), 65),
         (("a.json", "bad.json"), 65),
+        (("a.json", "uncited.json"), 65),
+        (("a.json", "altered.json"), 65),
         (("a.json", "a.json", "--names"), 2),
     ],
 )
@@ -168,8 +197,14 @@ def test_what_cannot_be_compared_is_an_error_and_not_a_difference(
 ):
     write(tmp_path / "a.json", worlds.document())
     (tmp_path / "bad.json").write_text("{}")
+    uncited = worlds.clause(citation={"ref": "law-2", "article": "5"})
+    write(tmp_path / "uncited.json", worlds.document(clauses=[uncited]))
+    altered = json.loads(rmt([worlds.clause()]))
+    del altered["duties"][0]["clause_id"]
+    write(tmp_path / "altered.json", altered)
     done = rtgf_here("diff", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
     assert done.stderr
 
 
@@ -192,7 +227,17 @@ def test_a_decision_is_explained_to_whoever_asks(rtgf_here, tmp_path):
 
 
 def test_an_explanation_screens_with_the_lists_that_are_named(rtgf_here, tmp_path):
-    (tmp_path / "rmt.json").write_bytes(rmt([worlds.screening_clause()]))
+    file = DEMO_LISTS / "un" / "consolidated.xml"
+    read = policy_files.read_list("un-sc", "un-xml", file)
+    pinned = {"provider": "un", "dataset": "un-sc", "version": "1"}
+    evidence = {
+        "policy_snapshot": worlds.digest_of("snapshot"),
+        "datasets": [{**pinned, "content_sha256": read.content_sha256}],
+        "inputs": [],
+    }
+    rules = [worlds.screening_clause()]
+    (tmp_path / "rmt.json").write_bytes(rmt(rules, evidence=evidence))
+    (tmp_path / "other.json").write_bytes(rmt(rules))
     party = {"name": "Isaveta Quorrin", "kind": "natural", "country": "SG", "account": "1"}
     other = {**party, "name": "Somebody Else"}
     write(tmp_path / "payment.json", {"originator": other, "beneficiary": party})
@@ -200,8 +245,13 @@ def test_an_explanation_screens_with_the_lists_that_are_named(rtgf_here, tmp_pat
     assert without.returncode == 14
     assert "un-sc is not held here" in without.stderr
     assert "check could not be made" in without.stdout
-    lists = f"un-sc=un-xml:{DEMO_LISTS / 'un' / 'consolidated.xml'}"
+    lists = f"un-sc=un-xml:{file}"
     done = rtgf_here("explain", "rmt.json", "payment.json", "--list", lists)
     assert (done.returncode, done.stderr) == (14, "")
     assert "SANCTIONS_LISTED" in done.stdout
     assert "Quorrin" not in done.stdout
+    write(tmp_path / "payment.json", {"originator": other, "beneficiary": other})
+    assert rtgf_here("explain", "rmt.json", "payment.json", "--list", lists).returncode == 0
+    another = rtgf_here("explain", "other.json", "payment.json", "--list", lists)
+    assert another.returncode == 14
+    assert "un-sc is of another version than the token was made with" in another.stderr

@@ -95,19 +95,27 @@ def test_init_takes_an_empty_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("changes", "named"),
     [
-        ({"issuer": "fma.example"}, Code.RTGF_INPUT_INVALID),
-        ({"url": "http://localhost:8443"}, Code.RTGF_CONFIG_INVALID),
-        ({"metrics_bind": "0.0.0.0:9464"}, Code.RTGF_CONFIG_INVALID),
-        ({"bind": "localhost"}, Code.RTGF_CONFIG_INVALID),
+        ({"issuer": "fma.example"}, "--issuer"),
+        ({"url": "http://localhost:8443"}, "--url"),
+        ({"metrics_bind": "0.0.0.0:9464"}, "metrics.bind"),
+        ({"bind": "localhost"}, "http.bind"),
     ],
 )
-def test_a_wish_that_makes_no_node_leaves_nothing_behind(tmp_path, changes, code):
+def test_a_wish_that_makes_no_node_is_named_and_leaves_nothing_behind(tmp_path, changes, named):
     with pytest.raises(RtgfError) as caught:
         making.make(tmp_path / "fma", wish(**changes), at=AT)
-    assert caught.value.code is code
+    assert caught.value.code is Code.RTGF_INPUT_INVALID
+    assert str(caught.value).startswith(f"RTGF_INPUT_INVALID: {named}: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_where_no_folder_can_be_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RtgfError, match="file/fma cannot be made") as caught:
+        making.make(tmp_path / "file/fma", wish(), at=AT)
+    assert caught.value.code is Code.RTGF_INPUT_INVALID
 
 
 def test_the_settings_that_were_written_start_a_node(node_folder):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rtgf_node.cli.main import run
+from rtgf_node.cli.commands import run
 from rtgf_node.client.kit import KitVerifier
 from rtgf_node.core import canonical_json, status_list
 from rtgf_node.core.keys import KeySet

@@ -255,12 +255,49 @@ def test_two_signers_reach_a_threshold_of_two(rtgf_here, tmp_path, keys):
     snapshot.accept((tmp_path / "two.json").read_bytes(), keys=jwks, issuers=[ISSUER], at=at)
 
 
+def test_signers_with_keys_apart_need_a_number_each(rtgf_here, tmp_path, keys):
+    """Two keys of one id could never be pinned together, nor reach a threshold of two."""
+    write(tmp_path / "eu.json", worlds.document(signature_threshold=2))
+    assert rtgf_here("policy", "sign", "eu.json", *keys, "--out", "one.json").returncode == 3
+    apart = ("--keys", "apart", *keys[2:])
+    assert rtgf_here("policy", "key", *apart, "--issuer", ISSUER).returncode == 0
+    done = rtgf_here("policy", "sign", "one.json", *apart, "--out", "two.json")
+    assert done.returncode == 10
+    assert "--number" in done.stderr
+    made = rtgf_here("policy", "key", *apart, "--issuer", ISSUER, "--number", "7", "--json")
+    kid = json.loads(made.stdout)["kid"]
+    assert kid.endswith(":007")
+    done = rtgf_here("policy", "sign", "one.json", *apart, "--out", "two.json", "--kid", kid)
+    assert done.returncode == 0, done.stderr
+    again = rtgf_here("policy", "key", *apart, "--issuer", ISSUER, "--number", "7")
+    assert "RTGF_EXISTS" in again.stderr
+
+
 def test_what_the_check_refuses_is_not_signed(rtgf_here, tmp_path, keys):
     write(tmp_path / "eu.json", worlds.document(expires_at="2020-01-01T00:00:00Z"))
     done = rtgf_here("policy", "sign", "eu.json", *keys, "--out", "signed.json")
     assert done.returncode == 65
     assert "expires_at must be after effective_date" in done.stdout
     assert not (tmp_path / "signed.json").exists()
+
+
+def test_a_clause_that_waits_for_a_waiver_is_told_and_signed(rtgf_here, tmp_path, keys):
+    """A waiver names the signed snapshot, so that it must be possible to sign one."""
+    poem = worlds.clause("poem", template="unmapped", params={})
+    scenario = worlds.scenario("kept", "PERMIT", context={"record_retention": "P5Y"})
+    made = worlds.document(clauses=[worlds.clause(), poem], scenarios=[scenario])
+    write(tmp_path / "eu.json", made)
+    done = rtgf_here("policy", "check", "eu.json", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, len(told["findings"])) == (65, 1)
+    assert (told["clauses"], told["compiled"], told["scenarios_passed"]) == (2, 1, 1)
+    done = rtgf_here("policy", "sign", "eu.json", *keys, "--out", "signed.json")
+    assert done.returncode == 0
+    assert "needs an approver's waiver: /clauses/1/template" in done.stderr
+    made["scenarios"][0]["expect"]["decision"] = "DENY"
+    write(tmp_path / "eu.json", made)
+    done = rtgf_here("policy", "sign", "eu.json", *keys, "--out", "other.json")
+    assert (done.returncode, (tmp_path / "other.json").exists()) == (65, False)
 
 
 def test_a_key_of_another_authority_signs_nothing(rtgf_here, tmp_path, keys):

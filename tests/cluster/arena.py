@@ -31,6 +31,7 @@ from tests.cluster.wires import Loopback, Wires
 
 ALLOWED = frozenset({Code.RTGF_UNAVAILABLE.name, Code.RTGF_OVERLOADED.name})
 """What a member may answer that cannot do it now."""
+CLUSTER_ID = "a12e"
 SETTLE_SECONDS = 90.0
 LOOK_SECONDS = 0.25
 CLIENTS = 4
@@ -90,6 +91,7 @@ class Arena:
             RaftStore(store.conn).found(
                 machine.raft_id,
                 members,
+                cluster_id=CLUSTER_ID,
                 conf_state=ConfState(tuple(one.raft_id for one in members)).encode(),
                 index=1,
                 term=1,
@@ -147,7 +149,7 @@ class Arena:
         """Give a machine with an empty disk a seat, and start it."""
         members = await self.change("add", machine)
         [raft_id] = [one.raft_id for one in members if one.name == machine.name]
-        seat = JoinDocument("fault.example", raft_id, machine.name, members)
+        seat = JoinDocument("fault.example", CLUSTER_ID, raft_id, machine.name, members)
         with create_store(machine.folder) as store:
             cluster_seat.join(store, seat, cluster=seat.cluster)
         machine.raft_id = raft_id

@@ -31,6 +31,7 @@ from rtgf_node.replication.commands import Command, Outcome, Proposal
 from rtgf_node.replication.raftcore.core import RaftPanicError
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
 from rtgf_node.store import Store, open_store
+from rtgf_node.system_clock import SystemClock
 from tests.cluster.breaks import Break, install
 from tests.replication import samples
 
@@ -208,7 +209,7 @@ class Member:
     async def _live(self) -> None:
         with open_store(Path(self._start.folder)) as store:
             async with cluster.place(
-                self._start.config(), store, check_head=lambda _document: None
+                self._start.config(), store, SystemClock(), check_head=lambda _state: None
             ) as place:
                 self._answering = Answering(store, place)
                 say(ready=os.getpid())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.clusters import TestCluster, cluster_of, eventually
+from rtgf_node.cli.local_cluster import eventually
+from tests.clusters import TestCluster, cluster_of
 from tests.nodes import TestNode
 
 IMT = "IMT:EU-SG:payments_aml:2026-10"

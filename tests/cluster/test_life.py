@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.clusters import SOON, TestCluster, cluster_of, eventually
+from rtgf_node.cli.local_cluster import eventually
+from tests.clusters import SOON, TestCluster, cluster_of
 from tests.nodes import TestNode
 
 IMT = "IMT:EU-SG:payments_aml:2026-10"
@@ -142,6 +143,18 @@ def test_a_seat_is_for_an_empty_node_and_for_this_cluster(template, tmp_path):
         seat.write_text(seat.read_text().replace("fma.example/log", "elsewhere.example/log"))
         assert "elsewhere" in other.cli("cluster", "join", seat).stderr
         assert cluster.leader() == "a"
+
+
+def test_a_member_goes_by_the_keys_that_are_in_the_log(template, tmp_path):
+    """What its folder says of the keys may be of before, or gone."""
+    first = template.copy(tmp_path / "a")
+    with cluster_of(first, tmp_path) as cluster:
+        cluster.stop("a")
+        for name in ("key_manifest.json", "jwks.jws"):
+            (first.folder / "keys" / name).unlink()
+        cluster.start("a")
+        assert cluster.leader() == "a"
+        assert first.verify(at=None).valid
 
 
 def test_each_member_has_a_chain_of_decisions_of_its_own(cluster):

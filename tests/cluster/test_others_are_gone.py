@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clusters import SOON, cluster_of, eventually
+from rtgf_node.cli.local_cluster import eventually
+from tests.clusters import SOON, cluster_of
 from tests.nodes import TestNode
 
 IMT = "IMT:EU-SG:payments_aml:2026-10"

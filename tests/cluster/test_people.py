@@ -11,9 +11,12 @@ from rtgf_node import cluster_seat
 from rtgf_node.store import create_store
 from rtgf_node.wire.cluster import ClusterMember, JoinDocument
 from tests.cluster import people
+from tests.cluster.arena import CLUSTER_ID
 from tests.cluster.harm import Harm
-from tests.cluster.member import FAILED
+from tests.cluster.machines import Machine
+from tests.cluster.member import REFUSED
 from tests.cluster.playing import play
+from tests.cluster.wires import Loopback
 
 
 async def takes_its_old_seat(arena, machine) -> None:
@@ -22,7 +25,7 @@ async def takes_its_old_seat(arena, machine) -> None:
     members = msgspec.convert(seen["members"], list[ClusterMember])
     await machine.kill()
     machine.wipe()
-    seat = JoinDocument("fault.example", machine.raft_id, machine.name, members)
+    seat = JoinDocument("fault.example", CLUSTER_ID, machine.raft_id, machine.name, members)
     with create_store(machine.folder) as store:
         cluster_seat.join(store, seat, cluster=seat.cluster)
     arena.faults["disk lost, old id"] += 1
@@ -39,13 +42,13 @@ def test_a_machine_is_lost_and_replaced_while_others_are_killed(quick_path):
     assert played.faults["disk lost, member replaced"] == 1
 
 
-def test_a_machine_without_its_disk_stops_when_the_leader_speaks_to_its_old_id(quick_path):
+def test_a_machine_without_its_disk_stops_when_somebody_speaks_to_its_old_id(quick_path):
     async def story(arena):
         machine = await arena.follower()
         await takes_its_old_seat(arena, machine)
         await machine.start()
-        assert await machine.wait_ended() == FAILED
-        assert machine.told["panics"]
+        assert await machine.wait_ended() == REFUSED
+        assert machine.told["refused"] == ["RTGF_CONFLICT"]
         await arena.remove(machine)
         other = arena.build(9)
         await arena.nursery.start(other.run)
@@ -95,10 +98,46 @@ def test_a_member_whose_disk_went_back_to_an_older_state_stops(quick_path):
         shutil.copytree(older, machine.folder, dirs_exist_ok=True)
         arena.faults["older state put back"] += 1
         await machine.start()
-        assert await machine.wait_ended() == FAILED
+        assert await machine.wait_ended() == REFUSED
+        assert machine.told["refused"] == ["RTGF_CONFLICT"]
         await arena.remove(machine)
 
     play(story, quick_path, seed=44)
+
+
+def test_a_copy_of_a_folder_stops_and_the_member_goes_on(quick_path):
+    """Two machines with one seat, as after a restore of one that was not gone."""
+
+    async def story(arena):
+        machine = await arena.follower()
+        await machine.kill()
+        address, _ = Loopback().place(machine.raft_id)
+        pki = arena.folder / "pki"
+        copy = Machine(machine.raft_id, address, arena.folder / "copy", pki)
+        shutil.copytree(machine.folder, copy.folder)
+        await arena.start(machine)
+        await arena.answered(20)
+        await arena.nursery.start(copy.run)
+        arena.faults["copy of a member started"] += 1
+        for _ in range(2):
+            await copy.start()
+            assert await copy.wait_ended() == REFUSED
+            assert copy.told["refused"] == ["RTGF_CONFLICT"]
+        await arena.answered(20)
+        assert machine.alive
+
+    play(story, quick_path, seed=46)
+
+
+def test_a_folder_that_was_moved_is_still_the_member(quick_path):
+    async def story(arena):
+        machine = await arena.follower()
+        await machine.stop()
+        machine.folder = machine.folder.rename(arena.folder / "moved")
+        await arena.start(machine)
+        await arena.answered(20)
+
+    play(story, quick_path, seed=47)
 
 
 def test_a_learner_without_a_state_is_not_promoted(quick_path):

@@ -317,6 +317,15 @@ class TestScenarios:
         assert run(snapshots, ["EU", "SG"])
         assert refusal(snapshots, ["EU", "SG", "EU-SG"]).code is Code.RTGF_PIPELINE_QA_FAIL
 
+    @pytest.mark.parametrize("issued_at", ["2026-11-22T10:00:00Z", "2027-02-01T23:59:59Z"])
+    def test_one_is_decided_alike_whenever_it_is_built(self, issued_at: str) -> None:
+        # The clause begins inside the snapshot's window; the scenario is of the window's beginning.
+        made = worlds.document(
+            clauses=[worlds.clause(valid_from="2027-01-01")],
+            scenarios=[worlds.scenario("not yet", "PERMIT", context={})],
+        )
+        assert run(worlds.by_id(made), ["EU"], issued_at=issued_at)
+
     def test_a_list_without_its_records_halts_the_build(self) -> None:
         snapshots = worlds.by_id(EU)
         inputs = worlds.build_inputs(snapshots, ["EU"], **SOURCES)

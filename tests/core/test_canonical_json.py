@@ -20,6 +20,7 @@ from rtgf_node.core.canonical_json import (
     parse,
     parse_canonical,
     parse_object,
+    parse_with_writer,
 )
 from rtgf_node.errors import Code, RtgfError
 
@@ -254,6 +255,17 @@ def test_only_canonical_text_passes_as_canonical(value):
     for altered in (b" " + written, written + b"\n"):
         with pytest.raises(RtgfError):
             parse_canonical(altered)
+
+
+@given(st.dictionaries(TEXTS, READABLE), st.booleans())
+@example({"\ue000": 1, "\U00010000": 2}, False)
+@example({"a": {"b": 1e20 * 10}}, False)
+def test_the_writer_of_what_was_read_writes_every_part_canonically(value, is_ascii):
+    text = json.dumps(value, ensure_ascii=is_ascii).encode()
+    read, write = parse_with_writer(text)
+    assert read == value
+    for part in (read, *read.values()):
+        assert write(part) == canonical_bytes(part)
 
 
 @pytest.mark.parametrize("text", [b'{"b":1,"a":2}', b"1.0", b"1e2", b'"\\u0061"', b"-0", b"[1, 2]"])

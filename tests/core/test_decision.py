@@ -87,11 +87,15 @@ def test_an_entry_is_canonical_and_holds_the_hash_of_the_one_before_it():
 
 @given(
     text=st.text(max_size=30).filter(lambda text: text.isprintable()),
+    asked=st.none() | st.just(DIGEST),
     reason=st.none() | st.just("RTGF_VERIFY_REVOKED"),
     valid=st.none() | st.booleans(),
 )
-def test_whatever_a_client_is_called_the_hash_is_that_of_the_canonical_form(text, reason, valid):
-    made = Chain().add(draft(1, client=text, reason=reason, valid=valid))
+def test_whatever_a_client_is_called_the_hash_is_that_of_the_canonical_form(
+    text, asked, reason, valid
+):
+    said = {"client": text, "request_digest": asked, "reason": reason, "valid": valid}
+    made = Chain().add(draft(1, **said))
     entry = decision.read_entry(made.body)
     assert entry.client == text
     assert canonical_bytes(msgspec.to_builtins(entry)) == made.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -172,6 +173,17 @@ def test_the_threshold_counts_different_keys():
     assert error.code is Code.RTGF_VERIFY_SIGNATURE_INVALID
     assert "2 of 3" in error.detail
     refusal(jose.verify_document, signed, KEYS, at=NOW, threshold=0, typ=TYP)
+
+
+def test_one_key_under_two_ids_counts_once():
+    first = SIGNERS[0]
+    twin = msgspec.structs.replace(public(first), kid=SIGNERS[1].kid)
+    keys = KeySet([public(first), twin])
+    again = type("Twin", (), {"kid": twin.kid, "public": first.public, "sign": first.sign})
+    signed = jose.sign_document(DOCUMENT, [first, again], typ=TYP)
+    assert jose.verify_document(signed, keys, at=NOW, typ=TYP) == [first.kid, twin.kid]
+    error = refusal(jose.verify_document, signed, keys, at=NOW, threshold=2, typ=TYP)
+    assert "1 of 2" in error.detail
 
 
 def test_a_signature_too_many_does_no_harm_but_counts_for_nothing():

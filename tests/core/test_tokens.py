@@ -104,6 +104,17 @@ def test_hash_and_signature_are_over_what_the_format_says() -> None:
     ]
 
 
+def test_a_member_inside_another_may_be_called_as_what_is_not_signed() -> None:
+    inside = {"a": 1, "canonical_hash": "sha512:00", "signatures": [{"alg": "none"}], "z": 2}
+    data = signed(worlds.token(controls=[inside, inside]))
+    assert check(data).controls == [inside, inside]
+    document = json.loads(data)
+    document["controls"][0]["signatures"] = []
+    assert refusal(canonical_json.canonical_bytes(document)).code is (
+        Code.RTGF_TOKEN_CANONICAL_MISMATCH
+    )
+
+
 class TestSignatures:
     """RTGF-CT-31."""
 

@@ -66,6 +66,11 @@ def test_a_waiver_of_tomorrow_is_none():
     refused(made(at=worlds.NOW + 3600), Code.RTGF_INPUT_INVALID)
 
 
+def test_a_reason_that_would_be_shown_otherwise_is_refused():
+    error = refused(made(clauses={"poem": "read \x1b[2J"}), Code.RTGF_INPUT_INVALID)
+    assert error.pointer == "/clauses/0/reason"
+
+
 def test_one_signed_again_is_the_same_waiver():
     other = worlds.Identity(APPROVER.did, use="approver", keys=2)
     assert waiver.digest(made()) == waiver.digest(made(by=other))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rtgf_node.cli import main
+from rtgf_node.cli import commands as verbs
 from rtgf_node.core import canonical_json, snapshot
 from rtgf_node.core.keys import KeySet
 
@@ -57,7 +57,7 @@ def do(tmp_path, monkeypatch, capsys):
     def run(*beginning: str) -> tuple[int, str]:
         [words] = [one for one in commands() if one[: len(beginning)] == [*beginning]]
         capsys.readouterr()
-        return main.run(words), capsys.readouterr().out
+        return verbs.run(words), capsys.readouterr().out
 
     return run
 

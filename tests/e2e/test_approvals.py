@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rtgf_node import wire
+from rtgf_node.core import digests
 from rtgf_node.keys import pki
 from tests.nodes import RATES, TestNode
 from tests.observing import events
@@ -72,6 +73,20 @@ def test_a_build_is_published_when_a_second_person_approves(waiting):
     )
     assert approved["refs"] == {"asked": asked["event_id"]}
     assert approved["digest"] == asked["digest"] == one["digest"]
+
+
+def test_what_waits_can_be_read_before_it_is_approved(waiting):
+    node, build = waiting
+    reply = node.ask("GET", f"/admin/builds/{build.build_id}/manifest", role="approver")
+    assert reply.status == 200, reply
+    listed = [one for one in reply.json()["artefacts"] if one["name"].startswith("tokens/rmt/")]
+    assert listed
+    for one in listed:
+        path = f"/admin/builds/{build.build_id}/artefacts/{one['name']}"
+        body = node.ask("GET", path, role="approver").body
+        assert digests.sha256(body) == one["sha256"]
+    unknown = f"/admin/builds/sha256:{'0' * 64}/manifest"
+    node.ask("GET", unknown, role="approver").problem(404, "RTGF_NOT_FOUND")
 
 
 def test_who_asked_does_not_approve(make_node):

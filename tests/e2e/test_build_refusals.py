@@ -141,12 +141,11 @@ def test_a_list_whose_kept_records_were_changed_stops_the_build_before_signing(t
 PLANTED = """
 import os, sys
 from rtgf_node.core import assembly
-real = assembly.rmt
-def planted(*given, **named):
-    made = real(*given, **named)
-    made["ttl_sec"] -= int(os.environ["PYTHONHASHSEED"])
-    return made
-assembly.rmt = planted
+real = assembly.sealed
+def planted(document, *texts):
+    seed = int(os.environ["PYTHONHASHSEED"])
+    return real({**document, "ttl_sec": document["ttl_sec"] - seed}, *texts)
+assembly.sealed = planted
 from rtgf_node.building import worker as build_worker
 sys.exit(build_worker.main())
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import uuid
@@ -191,6 +192,20 @@ def test_a_body_without_a_length_is_bounded_too(published):
     reply = published.send(post("Transfer-Encoding: chunked", chunk * 17 + b"0\r\n\r\n"))
     assert reply is not None
     reply.problem(413, "RTGF_BODY_TOO_LARGE")
+
+
+@pytest.mark.parametrize("lane", [{}, {"Connection": "upgrade", "Upgrade": "another-protocol"}])
+@pytest.mark.parametrize(
+    ("path", "role"), [("/verify", None), ("/verify/batch", None), ("/admin/revoke", "operator")]
+)
+def test_a_body_that_is_said_to_be_compressed_is_not_read(published, path, role, lane):
+    """Whoever unpacks it would read another request than whoever does not."""
+    plain = json.dumps({"tokens": {"rmt": RMT}}).encode()
+    assert published.ask("POST", "/verify", plain).status == 200
+    for body in (plain, gzip.compress(plain), gzip.compress(bytes(100 << 20))):
+        headers = {"Content-Encoding": "gzip", **lane}
+        reply = published.ask("POST", path, body, role=role, headers=headers)
+        reply.problem(415, "RTGF_MEDIA_TYPE")
 
 
 def test_a_body_at_the_limit_is_read(published):

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
+from rtgf_node import config, start_checks
 from rtgf_node.core import base64url, jose, times
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import key_change, key_files
 from rtgf_node.keys.key_provider import FileKeyProvider
+from rtgf_node.store.database import connect_reader
+from rtgf_node.store.key_manifest_store import KeyManifestStore
+from rtgf_node.store.log_store import LogStore
+from rtgf_node.store.snapshot_file import SignedState
+from rtgf_node.system_clock import SystemClock
 from tests.earlier import QUIET
 from tests.inside import ShiftedClock, serve_inside
 from tests.nodes import RATES, Reply, TestNode
@@ -226,6 +236,29 @@ def test_a_restart_keeps_the_new_keys_and_an_old_set_is_never_taken_again(make_n
     key_set.write_bytes(after_second)
     with node.running():
         assert node.verify(imt=None).valid
+
+
+def test_a_state_is_checked_by_the_keys_in_it_not_by_those_of_an_older_folder(make_node, tmp_path):
+    """The keys may be changed after a new member's folder was made, and before it has a state."""
+    node = make_node(running=False, published=True)
+    shutil.copytree(node.folder / "keys", tmp_path / "older")
+    before = config.load(node.toml, environ={}).keys
+    older = msgspec.structs.replace(before, folder=tmp_path / "older")
+    with node.running():
+        assert rotate(node, signed(node, prepared(node, at=node_time()))).status == 200
+        assert signers_now(node)["log"] == kids(node, "log")[1]
+    with closing(connect_reader(node.database)) as conn:
+        head, keys = LogStore(conn).latest_head(), KeyManifestStore(conn).documents()
+    assert head is not None
+    assert keys is not None
+    check = partial(start_checks.check_foreign_state, older, SystemClock())
+    check(SignedState(head.document, keys))
+    with pytest.raises(RtgfError):
+        check(SignedState(head.document, None))
+    forged = msgspec.structs.replace(keys, jwks_jws=f"{keys.jwks_jws[:-8]}AAAAAAAA")
+    with pytest.raises(RtgfError) as refused:
+        check(SignedState(head.document, forged))
+    assert refused.value.code is Code.RTGF_JWKS_SIGNATURE_INVALID
 
 
 def node_time() -> int:

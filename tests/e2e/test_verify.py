@@ -294,6 +294,30 @@ def test_too_many_requests(strict):
     assert verify(strict, question(), role="partner").status == 200
 
 
+def test_too_many_requests_for_the_framework_are_refused_without_it(strict):
+    """RTGF-CT-44: refusing costs less than answering, whatever was asked."""
+    turned_away = 'rtgf_http_requests_total{code="429",method="GET",route="none"}'
+    replies = [strict.ask("GET", "/.well-known/mandala.json") for _ in range(7)]
+    refused = [reply for reply in replies if reply.status != 200]
+    assert refused
+    for reply in refused:
+        reply.problem(429, "RTGF_VERIFY_RATE_LIMIT")
+        assert 1 <= int(reply.headers["retry-after"]) <= 50
+        assert reply.headers["ratelimit"].startswith('"reads";r=0;')
+    assert _value(strict.metrics(), turned_away) == len(refused)
+    assert strict.ask("GET", "/.well-known/mandala.json", role="partner").status == 200
+
+
+def test_a_large_body_counts_as_several_requests(strict):
+    body = json.dumps(question()).encode()
+    small = strict.ask("POST", "/verify", body, role="regulator")
+    large = strict.ask("POST", "/verify", body + b" " * (160 << 10), role="regulator")
+    assert (large.status, large.body) == (small.status, small.body)
+    left = [int(one.headers["ratelimit"].split(";")[1][2:]) for one in (small, large)]
+    # The bucket is full again before the second.
+    assert left == [1999, 1989]
+
+
 def _value(exposition: str, name: str) -> float:
     lines = [line for line in exposition.splitlines() if line.startswith(f"{name} ")]
     assert len(lines) == 1, name

@@ -6,11 +6,12 @@ import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -20,6 +21,7 @@ from tests.nodes import RATES, Reply, TestNode, context
 from tests.processes import is_running, main_process, one_each, owner, until, workers
 
 COUNT = 2
+PLACES = 4
 SETTINGS = (
     f"{RATES}partner_per_second = 10000.0\npartner_burst = 100000\n[workers]\ncount = {COUNT}\n"
 )
@@ -257,6 +259,39 @@ def test_workers_share_one_limit(make_node):
         # Other clients and other classes of routes are not touched.
         assert exchange(one, "GET", "/catalog?limit=1").status == 200
     assert node.ask("POST", "/verify", BODY).status == 200
+
+
+def test_workers_share_the_room_for_connections(make_node):
+    node = make_node(running=False, settings=SETTINGS)
+    places = f"[http]\nmax_connections_per_address = {PLACES}\n"
+    node.toml.write_text(node.toml.read_text().replace("[http]\n", places))
+
+    def opened() -> ssl.SSLSocket | None:
+        """Connect from an address of its own; None if that is refused."""
+        plain = socket.create_connection(("127.0.0.1", node.port), 20, ("127.0.0.7", 0))
+        try:
+            return node.tls().wrap_socket(plain, server_hostname="localhost")
+        except OSError:
+            plain.close()
+            return None
+
+    def is_room() -> bool:
+        tried = opened()
+        if tried is not None:
+            tried.close()
+        return tried is not None
+
+    with node.running():
+        crew(node)
+        with ExitStack() as stack:
+            for _ in range(PLACES):
+                held = opened()
+                assert held is not None
+                stack.enter_context(held)
+            # Whichever worker it comes to; by itself each but one would still have room.
+            until(lambda: not any(is_room() for _ in range(20)))
+            assert node.ask("GET", "/healthz").status == 200
+        until(lambda: all(is_room() for _ in range(20)))
 
 
 def test_counters_are_those_of_all_workers(node):

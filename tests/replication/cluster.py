@@ -14,9 +14,12 @@ import trio
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Applied, Command, Proposal, SignedHead
-from rtgf_node.replication.raft import RaftReplicator, RaftSettings
+from rtgf_node.replication.divergence import Divergence
+from rtgf_node.replication.raft import RaftReplicator
+from rtgf_node.replication.raft_settings import RaftSettings
 from rtgf_node.replication.raftcore import core
 from rtgf_node.replication.raftcore.wire import ConfState, MessageKind, message_head
+from rtgf_node.replication.starts import Starts
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.replication.writers import InlineWriter, ThreadWriter
 from rtgf_node.store import Store, create_store, open_store
@@ -157,7 +160,8 @@ class Node:
             objects=self.objects,
             fetch_state=self.fetch_state,
             check_head=self.check_head,
-            nonce=b"%d.%d" % (self.raft_id, self.starts),
+            incident=self.incident,
+            starts=Starts(b"%d.%d" % (self.raft_id, self.starts)),
             settings=self.cluster.settings,
             writer=self.cluster.writer(),
             step=self.step,
@@ -187,11 +191,14 @@ class Node:
         assert isinstance(error, RtgfError)
         return error
 
+    def incident(self, found: Divergence) -> bytes:
+        return found.incident(f"node-{self.raft_id}", at=0, actor="test")
+
     def check_head(self, document: bytes) -> None:
         pass
 
     async def fetch_state(self, manifest, sender: int) -> Path:
-        source = self.cluster.nodes[sender].replicator.files.path(manifest.sha256)
+        source = self.cluster.nodes[sender].replicator._rounds.files.path(manifest.sha256)
         if source is None:
             raise RtgfError(Code.RTGF_NOT_FOUND, "no such state")
         return Path(shutil.copyfile(source, self.folder / "fetched"))
@@ -267,6 +274,7 @@ class Cluster:
             RaftStore(node.store.conn).found(
                 raft_id,
                 [self.member(one) for one in voters],
+                cluster_id="c",
                 conf_state=conf_state,
                 index=1,
                 term=1,
@@ -276,7 +284,7 @@ class Cluster:
     def join(self, raft_id: int) -> Node:
         node = self.make(raft_id)
         with node.store.conn:
-            RaftStore(node.store.conn).found(raft_id, [])
+            RaftStore(node.store.conn).found(raft_id, [], cluster_id="c")
         return node
 
     @property

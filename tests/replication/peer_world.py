@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -18,11 +19,14 @@ from rtgf_node.replication.peer_frames import Hello, Kind, document
 from rtgf_node.replication.peer_stream import PeerLimits, Seat
 from rtgf_node.replication.peer_tls import PeerTls
 from rtgf_node.replication.peer_transport import PeerTransport
+from rtgf_node.replication.starts import Starts
 from rtgf_node.store.objects import ObjectStore
-from rtgf_node.store.raft_store import Member
+from rtgf_node.store.raft_store import Member, RaftStore, Start
+from rtgf_node.store.schema import migrate
 
 NOW = int(datetime.datetime.now(tz=datetime.UTC).timestamp())
 CLUSTER = "test-cluster"
+CLUSTER_ID = "1f2e"
 PATIENCE = 20  # seconds, after which a test has failed; nothing waits for it in good times
 LIMITS = PeerLimits(ping_seconds=0.02, longest_pause_seconds=0.05)
 HEARTBEAT, APPEND, HUP = 8, 3, 0
@@ -72,13 +76,23 @@ async def until(true: Callable[[], bool]) -> None:
         await trio.sleep(0.002)
 
 
+def empty_folder() -> RaftStore:
+    """Return what a member keeps, with nothing in it."""
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(conn)
+    return RaftStore(conn)
+
+
 class Node:
     """One node: its transport, its objects, and its own view of who is a member."""
 
     def __init__(self, world: World, raft_id: int, limits: PeerLimits) -> None:
         self.world = world
-        self.seat = Seat(CLUSTER, raft_id)
         self.folder = world.folder / f"node{raft_id}"
+        self.kept = empty_folder()
+        starts = Starts(b"%d" % raft_id)
+        starts.load(self.kept)
+        self.seat = Seat(CLUSTER, CLUSTER_ID, raft_id, starts)
         self.inbox = Inbox()
         self.roster = dict(world.members)
         self.voters: list[set[int]] = [set(world.members)]
@@ -211,7 +225,14 @@ class Stranger:
             yield cls(trio.SSLStream(transport, context))
 
     async def hello(self, from_: int, to: int, **changed: Any) -> None:
-        said = {"version": 1, "cluster": CLUSTER, "purpose": "raft"} | changed
+        said = {
+            "version": 1,
+            "cluster": CLUSTER,
+            "cluster_id": CLUSTER_ID,
+            "purpose": "raft",
+            "start": Start(1, b"%d" % from_),
+            "met": None,
+        } | changed
         await self.say(document(Kind.HELLO, Hello(from_=from_, to=to, **said)))
 
     async def greet(self, from_: int, to: int, **changed: Any) -> None:

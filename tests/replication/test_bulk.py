@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -11,7 +12,7 @@ from rtgf_node.core.digests import sha256
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import bulk
 from rtgf_node.replication.peer_frames import Ask, Kind, Offer, document
-from tests.replication.peer_world import LIMITS, Stranger, Wire, World, until
+from tests.replication.peer_world import LIMITS, NOW, Stranger, Wire, World, until
 
 
 @pytest.fixture
@@ -300,9 +301,13 @@ async def test_a_peer_that_stops_answering_is_given_up(world):
             wire.silent = True
 
 
-async def test_sweep_removes_beginnings(world):
+async def test_a_start_goes_on_with_what_came_lately_and_removes_the_rest(world):
     one = world.node(1)
     (one.folder / "incoming").mkdir()
-    (one.folder / "incoming" / "a.part").write_bytes(b"x")
-    one.bulk.sweep()
-    assert list((one.folder / "incoming").iterdir()) == []
+    young, part, state = (one.folder / "incoming" / name for name in ("y.part", "a.part", "a"))
+    for path in (young, part, state):
+        path.write_bytes(b"x")
+    for path in (part, state):
+        os.utime(path, (0, 0))
+    one.bulk.sweep(NOW)
+    assert list((one.folder / "incoming").iterdir()) == [young]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import peer_frames
 from rtgf_node.replication.peer_frames import HEADER, MAX_BYTES, Ask, FrameReader, Hello, Kind
+from rtgf_node.store.raft_store import Start
 
 EVERY = tuple(Kind)
 SIZES = st.sampled_from([(kind, size) for kind in Kind for size in {0, min(8, MAX_BYTES[kind])}])
@@ -50,7 +51,16 @@ def test_a_kind_that_is_unknown_or_not_due_is_refused_at_its_head(number):
     assert caught.value.code is Code.RTGF_BAD_REQUEST
 
 
-HELLO = {"version": 1, "cluster": "c", "from_": 1, "to": 2, "purpose": "raft"}
+HELLO = {
+    "version": 1,
+    "cluster": "c",
+    "cluster_id": "d",
+    "from_": 1,
+    "to": 2,
+    "purpose": "raft",
+    "start": (1, b"n"),
+    "met": None,
+}
 ASK = {"what": "object", "digest": "sha256:" + "0" * 64, "offset": 0, "length": 1}
 
 
@@ -60,6 +70,10 @@ ASK = {"what": "object", "digest": "sha256:" + "0" * 64, "offset": 0, "length": 
         {"from_": 0},
         {"to": 1 << 63},
         {"purpose": "admin"},
+        {"cluster_id": "d" * 65},
+        {"start": (0, b"n")},
+        {"start": (1, b"")},
+        {"met": (1, b"n" * 65)},
         {"cluster": ""},
         {"cluster": "c" * 256},
         {"more": 1},
@@ -67,7 +81,9 @@ ASK = {"what": "object", "digest": "sha256:" + "0" * 64, "offset": 0, "length": 
     ],
 )
 def test_a_hello_is_exact(changed):
-    assert peer_frames.read_hello(msgspec.msgpack.encode(HELLO)) == Hello(**HELLO)
+    assert peer_frames.read_hello(msgspec.msgpack.encode(HELLO)) == Hello(
+        **HELLO | {"start": Start(1, b"n")}
+    )
     with pytest.raises(RtgfError):
         peer_frames.read_hello(msgspec.msgpack.encode(HELLO | changed))
 

@@ -114,6 +114,7 @@ async def test_a_certificate_that_is_not_the_members_own_is_refused(world, uris)
         (4, 1, {}),  # no member's
         (2, 3, {}),  # meant for another node
         (2, 1, {"cluster": "another"}),
+        (2, 1, {"cluster_id": "an earlier one of the same name"}),
         (2, 1, {"version": 2}),
     ],
 )

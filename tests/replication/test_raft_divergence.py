@@ -7,6 +7,7 @@ import json
 import pytest
 import trio
 
+from rtgf_node.core import event
 from rtgf_node.errors import Code
 from rtgf_node.replication.commands import Proposal
 from rtgf_node.replication.divergence import EVIDENCE, DivergenceError
@@ -62,6 +63,14 @@ async def test_without_a_head_the_leaders_mark_tells(tmp_path, autojump_clock):
         await strayed(victim)
         await leader.propose(samples.append("a"))
         await stopped(victim, leader)
+        said = [event.parse(entry) for entry in leader.store.log.entries(0)]
+        [incident] = [one for one in said if one.subject == "RTGF_TXP_STORE_DAMAGED"]
+        kept = json.loads((victim.folder / EVIDENCE).read_bytes())
+        assert incident.payload["detail"] == (
+            f"member node-{victim.raft_id} held another log than the leader and stopped: of "
+            f"{kept['tree_size']} entries its root is {kept['our_root']}, and theirs "
+            f"{kept['their_root']}"
+        )
 
 
 async def test_a_member_with_fewer_entries_than_the_leader_had_stops_too(tmp_path, autojump_clock):

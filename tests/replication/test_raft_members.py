@@ -36,6 +36,7 @@ async def test_a_learner_joins_becomes_a_voter_and_is_removed(tmp_path, autojump
         leader.store.objects.put(b"build-1")
         await leader.propose(samples.append("a"), samples.corridor_build())
         node = await joined(cluster, 4)
+        assert not (node.folder / "fetched").exists()
         assert node.replicator.role == "learner"
         await until(lambda: node.replicator.staleness_seconds() < 1)
         [applied] = await node.propose(samples.append("from the learner"))
@@ -89,6 +90,7 @@ async def test_a_leader_gives_on_the_very_state_that_it_began_with(tmp_path, aut
                 RaftStore(node.store.conn).found(
                     node.raft_id,
                     members,
+                    cluster_id="c",
                     conf_state=ConfState((1, 2)).encode(),
                     index=index,
                     term=1,
@@ -332,3 +334,31 @@ async def test_nothing_is_proposed_that_a_majority_does_not_hold(tmp_path, autoj
         assert refused.value is leader.objects.refuse
         await trio.sleep(1)
         assert leader.store.log.size == 0
+
+
+async def test_who_is_told_to_stop_does_not_wait_for_a_state_that_is_on_its_way(
+    tmp_path, autojump_clock
+):
+    """It comes from the network, for as long as that takes. The next start gets it."""
+    async with three(tmp_path) as cluster:
+        leader = await cluster.leader()
+        node = cluster.join(4)
+        asked, held_up = trio.Event(), node.fetch_state
+
+        async def never(manifest, sender: int):
+            asked.set()
+            await trio.sleep_forever()
+
+        node.fetch_state = never
+        await node.start()
+        await leader.replicator.change_members([cluster.member(4, "learner")])
+        await asked.wait()
+        with trio.fail_after(1):
+            await node.replicator.aclose()
+        assert not node.replicator.restart_needed.is_set()
+        assert node.replicator.error is None
+        node.fetch_state = held_up
+        await node.restart()
+        await node.replicator.restart_needed.wait()
+        await node.restart()
+        await cluster.equal()

@@ -14,6 +14,7 @@ import trio
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.raft import RaftReplicator
 from rtgf_node.replication.raftcore.core import RaftPanicError
+from rtgf_node.replication.starts import Starts
 from rtgf_node.replication.state_files import FOLDER, Manifest
 from rtgf_node.replication.state_machine import StateMachine
 from rtgf_node.store import Store, open_store
@@ -118,7 +119,8 @@ class SimulatedMember:
             objects=self,
             fetch_state=self._fetch_state,
             check_head=lambda _document: None,
-            nonce=b"%d.%d" % (self.raft_id, self.boots),
+            incident=lambda found: found.incident("", at=0, actor="simulation"),
+            starts=Starts(b"%d.%d" % (self.raft_id, self.boots)),
             settings=world.scenario.settings,
             writer=self,
             step=self._step,
@@ -282,7 +284,7 @@ class SimulatedMember:
             if world.chance.random() < weather.broken_fetch:
                 world.trace.fault("state transfer broken")
                 raise RtgfError(Code.RTGF_UNAVAILABLE, "the transfer broke off")
-            path = source.replicator.files.path(manifest.sha256)
+            path = source.replicator._rounds.files.path(manifest.sha256)
             if path is None:
                 raise RtgfError(Code.RTGF_NOT_FOUND, "the state is not there any more")
             data = path.read_bytes()

@@ -91,7 +91,7 @@ class World:
 
     def join(self, raft_id: int) -> None:
         """Start a member that has nothing yet."""
-        self._make(raft_id, lambda raft: raft.found(raft_id, []))
+        self._make(raft_id, lambda raft: raft.found(raft_id, [], cluster_id="c"))
         self._start(raft_id)
 
     def _found(self, voters: tuple[int, ...]) -> None:
@@ -101,7 +101,7 @@ class World:
             self._make(
                 raft_id,
                 lambda raft, raft_id=raft_id: raft.found(
-                    raft_id, members, conf_state=conf_state, index=1, term=1
+                    raft_id, members, cluster_id="c", conf_state=conf_state, index=1, term=1
                 ),
             )
 

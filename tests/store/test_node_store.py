@@ -35,6 +35,15 @@ def test_opening_makes_nothing(tmp_path):
     assert not (tmp_path / "mistyped").exists()
 
 
+def test_what_this_user_may_not_write_is_named_before_anything_is_done(tmp_path, monkeypatch):
+    create_store(tmp_path).close()
+    may = {"node.db": False}
+    monkeypatch.setattr(os, "access", lambda path, mode: may.get(path.name, True))
+    with pytest.raises(RtgfError, match=r"node\.db cannot be written") as caught:
+        open_store(tmp_path)
+    assert caught.value.code is Code.RTGF_CONFIG_INVALID
+
+
 def test_creating_over_a_store_is_refused(tmp_path):
     create_store(tmp_path).close()
     assert refusal(create_store, tmp_path) is Code.RTGF_EXISTS

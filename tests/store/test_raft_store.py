@@ -6,7 +6,7 @@ import pytest
 
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.store import create_store
-from rtgf_node.store.raft_store import EntryRow, Member, RaftStore
+from rtgf_node.store.raft_store import EntryRow, Member, RaftStore, Start
 
 ONE = Member(1, "one", "127.0.0.1:7001", "voter")
 
@@ -20,7 +20,7 @@ def conn(tmp_path):
 @pytest.fixture
 def store(conn):
     made = RaftStore(conn)
-    made.found(1, [ONE], conf_state=b"c", index=1, term=1)
+    made.found(1, [ONE], cluster_id="c", conf_state=b"c", index=1, term=1)
     return made
 
 
@@ -35,11 +35,11 @@ def test_a_node_in_no_cluster_has_no_state(conn):
 
 def test_a_node_is_founded_once(store):
     with pytest.raises(RtgfError) as refused:
-        store.found(2, [])
+        store.found(2, [], cluster_id="d")
     assert refused.value.code is Code.RTGF_EXISTS
     assert store.state().raft_id == 1
     store.leave()
-    store.found(2, [])
+    store.found(2, [], cluster_id="d")
     assert store.state() == (2, b"", b"", 0, 0, 0, 0)
 
 
@@ -100,3 +100,28 @@ def test_members_stay_known_after_they_are_removed(store):
     store.put_members([Member(2, "two", "127.0.0.1:7002", "removed")], 8)
     assert [one.role for one in store.members()] == ["voter", "removed"]
     assert store.members_changed_at() == 8
+
+
+@pytest.mark.parametrize("table", ["raft_starts", "raft_met"])
+@pytest.mark.parametrize("column", ["number", "nonce", "crc"])
+def test_a_start_that_was_altered_is_damage(store, conn, table, column):
+    """Else a flipped bit here could stop a member there."""
+    store.put_start(Start(1, b"a"), kept=10)
+    store.put_met(2, Start(3, b"b"))
+    assert (store.starts(), store.met()) == ([Start(1, b"a")], {2: Start(3, b"b")})
+    conn.execute(
+        f"UPDATE {table} SET {column} = CASE typeof({column}) WHEN 'blob' THEN x'00' ELSE 7 END"
+    )
+    with pytest.raises(RtgfError) as refused:
+        (store.starts(), store.met())
+    assert refused.value.code is Code.RTGF_TXP_STORE_DAMAGED
+
+
+def test_who_leaves_a_cluster_takes_nothing_of_it_along(store):
+    store.put_start(Start(1, b"a"), kept=10)
+    store.put_met(2, Start(3, b"b"))
+    assert store.cluster_id() == "c"
+    store.leave()
+    assert (store.cluster_id(), store.starts(), store.met()) == ("", [], {})
+    store.found(1, [ONE], cluster_id="d")
+    assert store.cluster_id() == "d"

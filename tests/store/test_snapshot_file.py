@@ -32,7 +32,7 @@ def source(tmp_path):
         client.accepted(samples.dataset("one"))
         for number in range(300):
             client.accepted(samples.append(f"s{number}"))
-        RaftStore(store.conn).found(1, [ONE], conf_state=b"", index=1, term=1)
+        RaftStore(store.conn).found(1, [ONE], cluster_id="c", conf_state=b"", index=1, term=1)
         yield store
 
 
@@ -79,7 +79,7 @@ def test_what_is_taken_is_the_same_in_every_table_and_goes_on(source, written, t
     check(path, of)
     with create_store(tmp_path / "target") as target:
         samples.Client(StateMachine(target)).accepted(samples.append("to be forgotten"))
-        RaftStore(target.conn).found(2, [])
+        RaftStore(target.conn).found(2, [], cluster_id="c")
         before = RaftStore(target.conn).state()
         snapshot_file.take(target.conn, path, before._replace(applied=5, delivered=5, compacted=5))
     with open_store(tmp_path / "target") as target:
@@ -183,7 +183,7 @@ def test_the_newest_head_is_shown_to_whoever_trusts_keys(source, tmp_path):
     seen = []
     copy = shutil.copyfile(path, tmp_path / "copy")
     check(copy, of, seen.append)
-    assert seen == [document]
+    assert seen == [snapshot_file.SignedState(document, None)]
 
     def refuse(_document: bytes) -> None:
         raise RtgfError(Code.RTGF_VERIFY_SIGNATURE_INVALID, "nobody we trust")

@@ -7,14 +7,24 @@ import itertools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
+from rtgf_node.client import operator_questions
 from tests.tui.fake import FakeClock, FakeNode
 from tui.app import Dashboard, Options
+from tui.pictures import picture_of
 from tui.watch import Target
 from tui.widgets.box import Box
 
 Drive = Callable[["Driver"], Awaitable[None]]
+
+ROUNDS = 2_000
+"""Of messages that follow from messages: a screen that has more never comes to rest."""
+
+MOMENT_SECONDS = 0.002
+"""Between two rounds: Textual's palette waits for timers of its own."""
 
 
 class Driver:
@@ -31,32 +41,66 @@ class Driver:
         return self.nodes[0]
 
     async def press(self, *keys: str) -> None:
-        """Press keys, and wait until what follows from them is done."""
-        await self.pilot.press(*keys)
-        await self.settle()
+        """Press keys, and wait after each until what follows from it is done."""
+        for key in keys:
+            self.app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await self.settle()
 
     async def type(self, text: str) -> None:
-        """Type a text."""
-        await self.press(*(SPELLED.get(letter, letter) for letter in text))
-
-    async def look(self, times: int = 1) -> None:
-        """Have it look at its nodes."""
-        for _ in range(times):
-            for watch in self.app.watches:
-                await self.app.look(watch)
+        """Type a text into the field that has the focus."""
+        for letter in text:
+            self.app.post_message(events.Key(_character_to_key(letter), letter))
         await self.settle()
 
+    async def look(self) -> None:
+        """Have it look at its nodes."""
+        for watch in self.app.watches:
+            await self.app.look(watch)
+        await self.settle()
+
+    async def remember(self, looks: int) -> None:
+        """Give it a past of so many looks, none of which it draws."""
+        watch = self.app.current
+        for _ in range(looks):
+            seen = await watch.target.reader.ask(operator_questions.overview())
+            watch.take(seen, now=self.clock.now(), moment=self.app._moment())
+
     async def settle(self) -> None:
-        for _ in range(2):
-            await self.pilot.pause()
-            # Of pages, those that came into sight are asked for a moment later.
-            await self.pilot.pause(0.12 if self.app._shown == "log" else 0.0)
-            await self.app.workers.wait_for_complete()
-        await self.pilot.pause()
+        """Wait until nothing is under way: no worker, no message, nothing to be drawn.
+
+        Not until the machine is idle, as `Pilot.press` does: it may have other work for minutes.
+        """
+        for _ in range(ROUNDS):
+            under_way = [one._task for one in self.app.workers if one._task is not None]
+            if under_way:
+                await asyncio.wait(under_way)
+            await self.pilot._wait_for_screen()
+            self.app.screen._on_timer_update()
+            if not (self._is_busy() or any(not one.is_finished for one in self.app.workers)):
+                return
+            await asyncio.sleep(MOMENT_SECONDS)
+        raise AssertionError("the dashboard does not come to rest")
+
+    def _is_busy(self) -> bool:
+        top = self.app.screen
+        return bool(
+            top._layout_required
+            or top._callbacks
+            or top._dirty_widgets
+            or any(
+                pump.message_queue_size or pump._pending_message or pump._next_callbacks
+                for screen in self.app.screen_stack
+                for pump in (self.app, *screen.walk_children(with_self=True))
+            )
+        )
 
     def text(self) -> str:
         """Return what is on the screen."""
         return "\n".join(strip.text.rstrip() for strip in self.strips()) + "\n"
+
+    def picture(self) -> str:
+        """Return what is on the screen as the documentation shows it."""
+        return picture_of(self.app)
 
     def all_of_the_window(self) -> str:
         """Return all lines of the window on top, also those out of sight."""
@@ -81,15 +125,10 @@ class Driver:
         return found
 
 
-SPELLED = {":": "colon", "-": "minus", ".": "full_stop", "_": "underscore", " ": "space",
-           "!": "exclamation_mark", "=": "equals_sign"}  # fmt: skip
-
-
 def drive(
     story: Drive,
     *nodes: Any,
     size: tuple[int, int] = (80, 24),
-    looks: int = 3,
     approver: Any = None,
     **options: Any,
 ) -> None:
@@ -107,7 +146,8 @@ def drive(
         )
         async with app.run_test(size=size) as pilot:
             driver = Driver(app, pilot, held, clock)
-            await driver.look(looks)
+            await driver.look()
+            await driver.look()  # figures are of what lies between two
             await story(driver)
 
     asyncio.run(run())

@@ -76,6 +76,7 @@ class FakeNode:
         self.busy = busy
         self.looks = 0
         self.down: RtgfError | None = None
+        self.lost_at = ""  # the path of the question amid which it is lost
         self.shown: OverviewAnswer | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.posted: list[tuple[str, Any]] = []
@@ -104,6 +105,8 @@ class FakeNode:
         """Answer as a node does: by bytes."""
         given = {name: value for name, value in question.query.items() if value is not None}
         self.asked.append((question.path, given))
+        if question.path == self.lost_at:
+            self.down = lost()
         if self.down is not None:
             raise self.down
         if question.method == "POST" and question.path.startswith("/admin"):
@@ -119,7 +122,7 @@ class FakeNode:
             "/admin/builds": lambda: [BUILD],
             "/admin/approvals": lambda: ApprovalsAnswer(self.approvals),
             "/admin/cluster": lambda: self.cluster,
-            "/verify": verdict,
+            "/verify": lambda: verdict(question.content or b""),
             "/admin/revoke": lambda: RevokeAnswer(4, []),
             "/admin/fetch": lambda: {"items": []},
             "/admin/compile": running,
@@ -216,16 +219,19 @@ def running() -> BuildAnswer:
     )
 
 
-def verdict() -> VerifyAnswer:
-    """Return a verdict on two tokens, one of them withdrawn."""
+def verdict(content: bytes) -> VerifyAnswer:
+    """Return a verdict on the tokens of a request, of which an IMT was withdrawn."""
+    asked = msgspec.json.decode(content)["tokens"]
+    tokens = [
+        TokenVerdict(f"urn:rtgf:token:{token}", kind.upper(), "sha512:05", valid=kind != "imt",
+                     reason="RTGF_VERIFY_REVOKED" if kind == "imt" else None,
+                     exp="2027-10-01T00:00:00Z")
+        for kind, token in asked.items() if token is not None
+    ]  # fmt: skip
+    reason = next((one.reason for one in tokens if not one.valid), None)
     return VerifyAnswer(
-        valid=False, revEpoch=3, reason="RTGF_TOKEN_REVOKED", decision=None, controls=[],
-        reasons=[], trace_digest=None, tokens=[
-            TokenVerdict("urn:rtgf:token:RMT:SG:payments_aml:2026-10.1", "RMT", "sha512:05",
-                         valid=True, reason=None, exp="2027-10-01T00:00:00Z"),
-            TokenVerdict("urn:rtgf:token:IMT:EU-SG:payments_aml:2026-10.1", "IMT", "sha512:06",
-                         valid=False, reason="RTGF_TOKEN_REVOKED", exp="2027-10-01T00:00:00Z"),
-        ],
+        valid=reason is None, revEpoch=3, reason=reason, decision=None, controls=[], reasons=[],
+        trace_digest=None, tokens=tokens,
     )  # fmt: skip
 
 

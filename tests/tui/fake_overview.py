@@ -32,14 +32,19 @@ BOUNDS = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0]
 EMPTY = Tally([0.001, 0.01, 0.1], [0, 0, 0, 0], 0.0)
 
 
+def served(looks: int) -> Tally:
+    """Return how long an actor took for ten requests more each look, of which one is slow."""
+    return Tally([0.001, 0.005, 0.025], [60 + 6 * looks, 30 + 3 * looks, 10 + looks, 0], 0.3)
+
+
 def figures(looks: int) -> Figures:
     """Return what a busy node has counted after so many looks of two seconds."""
     counts = [0, 300 * looks, 80 * looks, 15 * looks, 4 * looks, looks, 0, 0, 0, 0, 0, 0, 0]
     asked = sum(counts)
     return Figures(
         requests={"2xx": asked + 40, "4xx": 3, "5xx": 0},
-        verdicts={"valid": asked - 20 * looks, "RTGF_TOKEN_REVOKED": 17 * looks,
-                  "RTGF_TOKEN_EXPIRED": 3 * looks},
+        verdicts={"valid": asked - 20 * looks, "RTGF_VERIFY_REVOKED": 17 * looks,
+                  "RTGF_VERIFY_EXPIRED": 3 * looks},
         request_seconds=EMPTY,
         verify_ms=Tally(BOUNDS, counts, 100.0 * looks),
         loop_lag_seconds=Tally([0.001, 0.005, 0.01], [19 * looks, looks, 0, 0], 0.01 * looks),
@@ -50,7 +55,7 @@ def figures(looks: int) -> Figures:
 
 def actor(name: str, **members: Any) -> ActorFigures:
     given: dict[str, Any] = {"capacity": 64, "peak": 1, "requests": 100, "wait_seconds": 0.1,
-                             "serve_seconds": 0.3, "outcomes": {"replied": 100}}  # fmt: skip
+                             "served": served(0), "outcomes": {"replied": 100}}  # fmt: skip
     return ActorFigures(
         name=name, state="running", restarts=0, last_error=None, **given
     ) if not members else replace(
@@ -117,7 +122,7 @@ def overview(*, looks: int = 1, size: int = 18_204, tokens: int = 16) -> Overvie
                 one,
                 requests=100 + 10 * looks,
                 wait_seconds=0.1 + 0.004 * looks,
-                serve_seconds=0.3 + 0.03 * looks,
+                served=served(looks),
             )
             for one in ACTORS
         ],

@@ -19,8 +19,8 @@ def test_a_dashboard_that_only_reads_does_nothing_whatever_is_pressed():
     async def story(driver: Driver) -> None:
         for screen in SCREENS:
             await driver.press(screen.KEY)
-            await driver.pilot.press(*"RUFLCKAXT", "ctrl+f")
-            await driver.settle()
+            await driver.type("RUFLCKAXT")
+            await driver.press("ctrl+f")
             assert len(driver.app.screen_stack) == 1
             assert "READ-ONLY" in driver.text()
             assert "revoke" not in driver.text().splitlines()[-1].replace(screen.TWIN, "")
@@ -121,6 +121,16 @@ def test_other_acts(keys, word, posted):
         assert driver.node.posted == [posted]
 
     drive(story, node, operate=True)
+
+
+def test_what_an_act_came_to_is_said_in_the_nodes_words():
+    async def story(driver: Driver) -> None:
+        await driver.press("b", "C")
+        await driver.type("compile")
+        await driver.press("enter")
+        assert driver.told() == ["Compile: running"]
+
+    drive(story, operate=True)
 
 
 def test_a_refusal_of_the_node_is_said():

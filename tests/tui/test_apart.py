@@ -16,7 +16,7 @@ def loaded_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("module", ["rtgf_node.node", "rtgf_node.cli.main"])
+@pytest.mark.parametrize("module", ["rtgf_node.node", "rtgf_node.cli.commands"])
 def test_neither_node_nor_command_line_loads_it(module):
     assert not loaded_by(module) & {"tui", "tui.app", "textual"}
 

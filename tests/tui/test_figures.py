@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rtgf_node.wire import ReadyAnswer
+from rtgf_node.wire import FetchAnswer, FetchItem, ReadyAnswer
 from rtgf_node.wire.overview import Tally
 from tests.tui.fake_overview import degraded, overview
 from tui import words
-from tui.history import History, quantile
+from tui.history import History
 from tui.needs import needs
-from tui.tones import BAD, WARN, plain
+from tui.tones import BAD, WARN, line, plain
+from tui.widgets.detail import folded
 from tui.widgets.plot import bar_line, plot
 
 
@@ -26,11 +27,21 @@ def test_rates_are_of_the_time_between_two_looks():
     newest = history.newest
     assert newest.verdicts == pytest.approx(200.0)
     assert newest.invalid == pytest.approx(10.0)
-    assert newest.by_verdict["RTGF_TOKEN_REVOKED"] == pytest.approx(8.5)
+    assert newest.by_verdict["RTGF_VERIFY_REVOKED"] == pytest.approx(8.5)
     assert newest.p50 == pytest.approx(0.1 + 0.15 * 200 / 300)
     assert newest.p99 == pytest.approx(2.5 * 0 + 1.0 + 1.5 * 1 / 4)
     pace = history.actors["registry"]
-    assert (pace.per_second, pace.wait_ms, pace.serve_ms) == pytest.approx((5.0, 0.4, 3.0))
+    assert (pace.per_second, pace.wait_ms) == pytest.approx((5.0, 0.4))
+    assert (pace.p50, pace.p99) == pytest.approx((5 / 6, 5 + 20 * 0.9))
+
+
+def test_an_actors_pace_is_of_the_newest_minute():
+    history = History()
+    for looks in range(1, 100):
+        history.add(overview(looks=looks), 2.0 * looks)
+    assert history.actors["registry"].per_second == pytest.approx(5.0)
+    history.add(overview(looks=99), 2.0 * 128)
+    assert history.actors["registry"].per_second == pytest.approx(280 / 114)
 
 
 def test_a_node_that_began_again_leaves_a_gap_and_no_fall():
@@ -45,7 +56,7 @@ def test_a_node_that_began_again_leaves_a_gap_and_no_fall():
 @given(st.lists(st.integers(0, 1000), min_size=4, max_size=4), st.floats(0.01, 1.0))
 def test_a_quantile_lies_in_its_bucket(counts, share):
     bounds = [1.0, 2.0, 4.0]
-    found = quantile(Tally(bounds, counts, 0.0), share)
+    found = Tally(bounds, counts, 0.0).quantile(share)
     if not sum(counts):
         assert found is None
         return
@@ -138,6 +149,26 @@ def test_sizes_numbers_and_digests():
     assert words.number(1_234_567) == "1 234 567"
     assert words.short("sha256:" + "ab" * 32) == "sha256:abababababab…"
     assert words.short("RMT:EU") == "RMT:EU"
+
+
+def test_words_are_broken_only_where_they_are_longer_than_a_line():
+    said = line("rtgf approvals approve ", "f12b5104-884d-5058 --reason R")
+    texts = [
+        "".join(text for text, _ in one).rstrip() for one in folded([said, line("x" * 25)], 20)
+    ]
+    assert texts == [
+        "rtgf approvals",
+        "  approve",
+        "  f12b5104-884d-5058",
+        "  --reason R",
+        "x" * 20,
+        "  " + "x" * 5,
+    ]
+
+
+def test_what_was_fetched_is_counted():
+    items = [FetchItem("a", "unchanged"), FetchItem("b", "refused"), FetchItem("c", "unchanged")]
+    assert words.outcome(FetchAnswer(items)) == "1 refused, 2 unchanged"
 
 
 def test_signs_have_a_form_in_ascii():

@@ -49,7 +49,7 @@ def test_entries_that_come_while_one_reads_do_not_move_the_cursor():
 
 
 def test_pages_that_were_looked_at_long_ago_are_forgotten_and_can_be_had_again():
-    pages = Pages(5)
+    pages = Pages(5, lambda: None)
     pages.grow(1_000_000)
     for number in range(KEPT + 5):
         assert pages[len(pages) - 1 - number * PAGE].data is None
@@ -61,7 +61,7 @@ def test_pages_that_were_looked_at_long_ago_are_forgotten_and_can_be_had_again()
 
 
 def test_the_newest_entries_come_first_and_what_is_there_is_not_asked_for_again():
-    pages = Pages(5)
+    pages = Pages(5, lambda: None)
     pages.grow(450)
     assert pages.wanted() == (400, 50)
     pages.take({entry: Row(str(entry), (), entry) for entry in range(400, 450)})
@@ -94,12 +94,12 @@ def test_a_frame_takes_less_than_fifty_milliseconds():
         for screen in "123578bm":
             await driver.press(screen)
             took = []
-            for _ in range(15):
+            for _ in range(9):
                 watch = driver.app.current
                 seen = await watch.target.reader.ask(operator_questions.overview())
                 started = time.thread_time()
                 watch.take(seen, now=0, moment=started)
-                driver.app.pane.watched(watch)
+                driver.app.pane.watched()
                 for widget in driver.app.screen.walk_children():
                     widget.refresh()
                 driver.app.screen._compositor.render_update(full=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -15,19 +16,21 @@ from tui.tones import STATES
 
 
 @cache
-def drawn() -> dict[str, str]:
+def drawn() -> dict[Path, str]:
     return looks.drawn()
 
 
 @pytest.mark.parametrize("look", list(looks.looks()), ids=lambda one: one.file.stem)
-def test_it_looks_as_it_did(look):
-    assert drawn()[look.file.name] == look.file.read_text(), "python -m tests.tui.looks"
+def test_it_looks_as_it_did_and_as_the_documentation_shows_it(look):
+    for path in look.files:
+        assert drawn()[path] == path.read_text(), "python -m tests.tui.looks"
 
 
-def test_every_look_is_kept_for_something():
-    assert {path.name for path in looks.FOLDER.iterdir()} == {
-        look.file.name for look in looks.looks()
-    }
+def test_every_look_is_kept_for_something_and_every_picture_is_on_the_page():
+    kept = {path for look in looks.looks() for path in look.files}
+    assert {*looks.FOLDER.iterdir(), *looks.PICTURES.iterdir()} == kept
+    page = looks.PICTURES.with_suffix(".md").read_text()
+    assert [path.name for path in looks.PICTURES.iterdir() if path.name not in page] == []
 
 
 def colours(**options: object) -> dict[str, str]:
@@ -68,7 +71,7 @@ def test_blue_and_orange_have_no_green_and_no_red():
 def test_without_colour_everything_is_grey_and_says_the_same(monkeypatch):
     look = next(one for one in looks.looks() if one.name == "degraded")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert looks.together([look]) == {look.file.name: look.file.read_text()}
+    assert looks.together([look]) == {look.file: look.file.read_text()}
     monkeypatch.setenv("NO_COLOR", "1")
     found = colours()
     assert found

@@ -10,6 +10,7 @@ from tests.tui.fake import FakeNode, cluster, lost
 from tests.tui.fake_overview import degraded
 from tui.app import Dashboard
 from tui.screens import SCREENS
+from tui.widgets.table import Column, Table
 
 HAS = {
     "overview": ["Needs you", "18 204", "4 s old", "valid", "mas-aml", "registry"],
@@ -19,7 +20,7 @@ HAS = {
     "revocation": ["revEpoch 3", "policy_withdrawn", "✗ invalid"],
     "sources": ["eurlex-psd3", "✓ fresh", "5912"],
     "actors": ["limit 100 ms", "fetcher", "0/64"],
-    "events": ["token_issue", "POST /admin/revoke", "✗ denied"],
+    "events": ["token_issue", "revoke RMT:SG:payments_aml:2026-10.1", "✗ denied"],
     "safety": ["node.pem", "✓ fine", "2026-11:001", "urn:rtgf:operator:alice"],
     "builds": ["21 of 58", "✓ published", "sha256:0054"],
     "corridors": ["AU  EU  KR", "!1", "✓2"],
@@ -67,6 +68,16 @@ def test_a_filter_narrows_and_leaves_out_and_ends():
         assert "✗ withdrawn" not in text
         await driver.press("enter", "down", "escape")
         assert "IMT:EU-AU" in driver.text()
+
+    drive(story)
+
+
+def test_keys_that_are_typed_ahead_are_for_the_screen_that_comes():
+    async def story(driver: Driver) -> None:
+        await driver.type("8/")
+        await driver.type("revoke")
+        assert "5 match “revoke”" in driver.text()
+        assert driver.app.pane.NAME == "events"
 
     drive(story)
 
@@ -133,8 +144,8 @@ def test_what_is_asked_of_verify_is_answered_token_by_token():
         await driver.type("RMT:SG:a:1 IMT:EU-SG:a:1")
         await driver.press("f5")
         text = driver.text()
-        assert "✗ not valid  RTGF_TOKEN_REVOKED" in text
-        assert "✓ valid  urn:rtgf:token:RMT:SG" in text
+        assert "✗ not valid  RTGF_VERIFY_REVOKED" in text
+        assert "✓ valid  RMT:SG" in text
         await driver.press("1")
         assert driver.app.pane.NAME == "overview"
 
@@ -186,6 +197,22 @@ def test_a_node_that_never_answered_is_said():
     drive(story, node)
 
 
+def test_a_node_that_never_answered_has_nothing_said_of_it():
+    node = FakeNode()
+    node.down = lost()
+    tables = {"log", "registry", "revocation", "sources", "actors", "events", "safety", "builds",
+              "approvals", "cluster"}  # fmt: skip
+
+    async def story(driver: Driver) -> None:
+        for screen in SCREENS:
+            await driver.press(screen.KEY)
+            text = driver.text()
+            assert "nothing here" not in text
+            assert ("not known yet" in text) == (screen.NAME in tables), screen.NAME
+
+    drive(story, node)
+
+
 def test_several_nodes_are_gone_through_and_all_are_on_the_cluster_screen():
     other = FakeNode(size=77)
     other.url = "https://b.example:8443"
@@ -209,8 +236,7 @@ def test_what_is_known_of_one_node_is_never_shown_as_anothers():
     own = [one for one in SCREENS if one.NAME not in {"overview", "verify", "actors", "safety"}]
 
     async def story(driver: Driver) -> None:
-        await driver.pilot.press(*(screen.KEY for screen in own))
-        await driver.press("n")
+        await driver.press(*(screen.KEY for screen in own), "n")
         for screen in own:
             await driver.press(screen.KEY)
             here = driver.text()
@@ -270,6 +296,19 @@ def test_a_cluster_shows_the_change_of_members_that_waits_and_goes_to_it():
     drive(story, node)
 
 
+def test_what_was_known_of_a_cluster_stays_when_its_node_is_lost_amid_a_question():
+    node = FakeNode()
+    node.cluster = cluster()
+
+    async def story(driver: Driver) -> None:
+        await driver.press("c")
+        node.lost_at = "/admin/cluster"
+        await driver.look()
+        assert "led by node-a" in driver.text()
+
+    drive(story, node)
+
+
 def test_a_follower_that_hears_its_leader_says_so():
     node = FakeNode()
     held = cluster()
@@ -324,6 +363,40 @@ def test_the_palette_goes_to_screens():
         assert driver.app.pane.NAME == "approvals"
 
     drive(story)
+
+
+def test_the_palette_goes_from_a_window_too():
+    async def story(driver: Driver) -> None:
+        await driver.press("3", "enter", "ctrl+p")
+        await driver.type("approv")
+        await driver.press("enter")
+        assert driver.app.pane.NAME == "approvals"
+        assert len(driver.app.screen_stack) == 1
+
+    drive(story)
+
+
+def test_of_events_that_come_too_fast_the_newest_are_shown_and_the_others_counted():
+    node = FakeNode(size=300)
+
+    async def story(driver: Driver) -> None:
+        await driver.press("8")
+        assert "105 events" in driver.text()
+        node.size += 1_000
+        await driver.look()
+        assert "205 events  without 900 in between: see Log" in driver.text()
+        keys = {row.key for row in driver.app.pane.filtered.table.rows}
+        assert "log:1299" in keys
+        assert "log:1199" not in keys
+
+    drive(story, node)
+
+
+def test_a_line_that_just_fits_is_whole():
+    table = Table(Column("a"), Column("b"))
+    cells = table._line
+    table._shown = [(0, 3), (1, 3)]
+    assert "".join(text for text, _ in cells([("one", ""), ("two", "")])) == "one  two"
 
 
 def test_a_table_is_exported_whole(tmp_path):

@@ -48,7 +48,15 @@ def test_without_a_young_beat_it_is_lagging():
 
 def test_every_frame_is_read_as_it_was_said():
     spent = frames.Spent([Spending("verify", is_named=True, client="urn:a", cost=2)])
-    for frame in (news(1), beat(2.0), frames.Stop(), frames.Prepare(1, ("sha256:00",)), spent):
+    connected = frames.Connected(1, [("10.0.0.1", 3)])
+    for frame in (
+        news(1),
+        beat(2.0),
+        frames.Stop(),
+        frames.Prepare(1, ("sha256:00",)),
+        spent,
+        connected,
+    ):
         assert frames.from_node(frames.framed(frame)[frames.LENGTH.size :]) == frame
 
 

@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from rtgf_node.wire.overview import ActorFigures
+from rtgf_node.wire.overview import ActorFigures, OverviewAnswer, Tally
 from tui import words
-from tui.history import ActorPace
+from tui.history import ActorPace, milliseconds
+from tui.screens.overview import SLOW_MS
 from tui.screens.pane import Pane
 from tui.tones import DIM, WARN, Span, Spans, told
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.detail import fields, heading
 from tui.widgets.filtered import Filtered
-from tui.widgets.plot import plot
+from tui.widgets.plot import plotted
 from tui.widgets.table import Column, Row
 
 LAG_LIMIT_MS = 50.0
 """A loop that is later than this holds up every answer."""
-
-SLOW_MS = 100.0
-"""The objective for `/verify` (P95)."""
 
 
 class Actors(Pane):
@@ -48,26 +45,21 @@ class Actors(Pane):
             Column("peak", right=True),
             Column("asked", right=True),
             Column("waits", right=True, drop=1),
-            Column("takes", right=True),
+            Column("p50", right=True),
+            Column("p99", right=True),
             Column("last error", drop=2),
             noun="actors",
         )
 
-    def watched(self, watch: Watch) -> None:
-        """Show what is known."""
-        if watch.seen is None or self.filtered is None:
-            return
-        paces = watch.history.actors
-        self.filtered.show([_row(one, paces.get(one.name)) for one in watch.seen.actors])
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show the actors and how late the clockwork is."""
+        history = self.node.history
+        self.show_rows([_row(one, history.actors.get(one.name)) for one in seen.actors])
         for name, series, limit in (
-            ("lag", watch.history.series(lambda one: one.lag), LAG_LIMIT_MS),
-            ("p99", watch.history.series(lambda one: one.p99), SLOW_MS),
+            ("lag", history.series(lambda one: one.lag), LAG_LIMIT_MS),
+            ("p99", history.series(lambda one: one.p99), SLOW_MS),
         ):
-            self.query_one(f"#a-{name}", Box).show(
-                lambda width, height, series=series, limit=limit: plot(  # type: ignore[misc]  # bound now
-                    series, width, height, words=words.milliseconds, limit=limit
-                )
-            )
+            self.query_one(f"#a-{name}", Box).show(plotted(series, words.milliseconds, limit))
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return an actor in full."""
@@ -84,9 +76,20 @@ class Actors(Pane):
         lines += fields(
             ("waiting", f"{one.depth} of {one.capacity}, at most {one.peak} so far"),
             ("asked", words.number(one.requests)),
+            ("takes", _takes(one.served)),
             *((name, words.number(count)) for name, count in sorted(one.outcomes.items())),
         )
         return lines
+
+
+def _takes(tally: Tally | None) -> str:
+    shares = ("p50", 0.5), ("p99", 0.99)
+    told = [
+        f"{name} {words.milliseconds(milliseconds(tally.quantile(share)))}"
+        for name, share in shares
+        if tally is not None
+    ]
+    return ", ".join(told)
 
 
 def _row(one: ActorFigures, pace: ActorPace | None) -> Row:
@@ -101,7 +104,8 @@ def _row(one: ActorFigures, pace: ActorPace | None) -> Row:
         (str(one.peak) if one.capacity is not None else "", DIM),
         (words.rate(pace.per_second) if pace is not None else "", ""),
         (words.milliseconds(pace.wait_ms) if pace is not None else "", DIM),
-        (words.milliseconds(pace.serve_ms) if pace is not None else "", ""),
+        (words.milliseconds(pace.p50) if pace is not None else "", ""),
+        (words.milliseconds(pace.p99) if pace is not None else "", ""),
         (one.last_error or "", ""),
     )
     return Row(one.name, cells, one)

@@ -12,10 +12,10 @@ from textual.binding import Binding, BindingType
 from rtgf_node.client import Question, operator_questions
 from rtgf_node.core import times
 from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import DIM, Span, Spans, told
-from tui.watch import Watch
 from tui.widgets.confirm import Act
 from tui.widgets.detail import fields
 from tui.widgets.filtered import Filtered
@@ -43,10 +43,6 @@ class Approvals(Pane):
         Binding("X", "settle('refuse')", "Refuse it", id="act.refuse"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._loading = False
-
     def compose(self) -> ComposeResult:
         """Return the table."""
         yield Filtered(
@@ -54,25 +50,20 @@ class Approvals(Pane):
             Column("acts"),
             Column("subject"),
             Column("asked by", drop=2),
-            Column("asked", right=True, drop=1),
+            Column("asked ago", right=True, drop=1),
             Column("left", right=True),
             noun="requests",
         )
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Ask for the requests."""
-        if watch.seen is not None and not self._loading:
-            self._loading = True
-            self.run_worker(self._load(times.parse(watch.seen.at)), group="approvals")
+        self.load(self._load, times.parse(seen.at))
 
     async def _load(self, now: int) -> None:
-        try:
-            answer = await self.inform(operator_questions.approvals())
-            if answer is not None and self.filtered is not None:
-                ordered = sorted(answer.approvals, key=lambda one: one.state != "waiting")
-                self.filtered.show([_row(one, now) for one in ordered])
-        finally:
-            self._loading = False
+        answer = await self.inform(operator_questions.approvals())
+        if answer is not None:
+            ordered = sorted(answer.approvals, key=lambda one: one.state != "waiting")
+            self.show_rows([_row(one, now) for one in ordered])
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return a request in full."""
@@ -104,10 +95,10 @@ class Approvals(Pane):
         if one.state != "waiting":
             self.notify("this request is settled", severity="warning")
             return
-        will = "is done at once" if decision == "approve" else "is not done; it can be asked again"
+        will = "It is done at once." if decision == "approve" else "It can be asked again."
         act = Act(
             title=decision.capitalize(),
-            says=f"{', '.join(one.acts)} of {one.subject}, asked by {one.asked_by}, {will}.",
+            says=f"{', '.join(one.acts)}: {one.subject}, asked by {one.asked_by}. {will}",
             word=one.approval_id[:TYPED],
             twin=f"rtgf approvals {decision} {one.approval_id} --reason REASON",
             reason=True,

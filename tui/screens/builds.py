@@ -11,10 +11,10 @@ from textual.binding import Binding, BindingType
 
 from rtgf_node.client import Question, operator_questions
 from rtgf_node.wire import BuildAnswer, BuildLine, CompileRequest
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, BAD, DIM, WARN, Span, Spans, line, told
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.confirm import Act
 from tui.widgets.detail import Detail, fields, heading
@@ -45,10 +45,6 @@ class Builds(Pane):
         Binding("K", "cancel", "Give the build up", id="act.cancel"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._loading = False
-
     def compose(self) -> ComposeResult:
         """Return the parts."""
         yield Box("Newest build", id="b-newest")
@@ -60,32 +56,27 @@ class Builds(Pane):
             noun="builds",
         )
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Ask for the builds, and for the newest one."""
-        if watch.seen is not None and not self._loading:
-            self._loading = True
-            self.run_worker(self._load(watch), group="builds", exclusive=True)
+        self.load(self._load)
 
-    async def _load(self, watch: Watch) -> None:
-        try:
-            builds = await self.inform(operator_questions.builds())
-            if builds is None or self.filtered is None:
-                return
-            self.filtered.show([_row(one) for one in builds])
-            if builds:
-                newest = await self.inform(operator_questions.build(builds[0].build_id))
-                if newest is not None:
-                    self.query_one("#b-newest", Box).say(*_brief(newest))
-            else:
-                self.query_one("#b-newest", Box).say(line(("nothing was built yet", DIM)))
-        finally:
-            self._loading = False
+    async def _load(self) -> None:
+        builds = await self.inform(operator_questions.builds())
+        if builds is None:
+            return
+        self.show_rows([_row(one) for one in builds])
+        if builds:
+            newest = await self.inform(operator_questions.build(builds[0].build_id))
+            if newest is not None:
+                self.query_one("#b-newest", Box).say(*_brief(newest))
+        else:
+            self.query_one("#b-newest", Box).say(line(("nothing was built yet", DIM)))
 
     def open(self, row: Row) -> None:
         """Show a build, and get its log."""
         window = Detail(row.key, self.describe(row), row.data, copied=row.key)
         self.app.push_screen(window)
-        self.run_worker(self._read(row.key, window), group="build", exclusive=True)
+        self.load_anew(self._read, row.key, window)
 
     async def _read(self, build_id: str, window: Detail) -> None:
         build = await self.inform(operator_questions.build(build_id))

@@ -25,6 +25,9 @@ from tui.widgets.table import Column, Row
 STALE_SECONDS = 5.0
 """A member that hears nothing for so long is cut off, not slow."""
 
+WATCHED_SHOWN = 5
+"""Nodes in the last box: as many as a cluster has that decide."""
+
 
 class Cluster(Pane):
     """The cluster as this node sees it."""
@@ -44,7 +47,6 @@ class Cluster(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loading = False
         self._answer: ClusterAnswer | None = None
 
     def compose(self) -> ComposeResult:
@@ -61,33 +63,28 @@ class Cluster(Pane):
         )
         yield Box("Watched from here", id="c-watched")
 
-    def watched(self, watch: Watch) -> None:
-        """Ask how the cluster is."""
-        self.query_one("#c-watched", Box).say(*_watched(self.window.watches, self.window.now()))
-        if watch.lost_at is not None and self._answer is None:
+    def watched(self) -> None:
+        """Say of all nodes whether they answer, and ask this one how the cluster is."""
+        node = self.node
+        watched = self.query_one("#c-watched", Box)
+        watched.styles.height = 2 + min(WATCHED_SHOWN, len(self.window.watches))
+        watched.say(*_watched(self.window.watches, self.window.now()))
+        if node.lost_at is not None and self._answer is None:
             self.query_one("#c-own", Box).say(line(("not known: it does not answer", DIM)))
-        if watch.seen is not None and watch.lost_at is None and not self._loading:
-            self._loading = True
-            self.run_worker(self._load(watch.seen.waiting > 0), group="cluster", exclusive=True)
+        if node.seen is not None and node.lost_at is None:
+            self.load(self._load, waits=node.seen.waiting > 0)
 
-    async def _load(self, waits: bool) -> None:
-        try:
-            answer = await self.inform(operator_questions.cluster(), absent=True)
-            if self.filtered is None:
-                return
-            if answer is None:
-                own = self.query_one("#c-own", Box)
-                own.say(line(("this node says nothing of a cluster", DIM)))
-                return
-            self._answer = answer
-            asked = await self.inform(operator_questions.approvals()) if waits else None
-            changes = asked.waiting_for("membership") if asked is not None else []
-            own, lines = self.query_one("#c-own", Box), [*_own(answer), *map(_waiting, changes)]
-            own.styles.height = 2 + max(3, len(lines))
-            own.say(*lines)
-            self.filtered.show([_row(one, answer) for one in answer.members])
-        finally:
-            self._loading = False
+    async def _load(self, *, waits: bool) -> None:
+        answer = await self.inform(operator_questions.cluster())
+        if answer is None:
+            return
+        self._answer = answer
+        asked = await self.inform(operator_questions.approvals()) if waits else None
+        changes = asked.waiting_for("membership") if asked is not None else []
+        own, lines = self.query_one("#c-own", Box), [*_own(answer), *map(_waiting, changes)]
+        own.styles.height = 2 + max(3, len(lines))
+        own.say(*lines)
+        self.show_rows([_row(one, answer) for one in answer.members])
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return a member in full."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.widget import Widget
 
 from rtgf_node.client import operator_questions
-from rtgf_node.wire.overview import CorridorsAnswer, PlaceStanding
+from rtgf_node.wire.overview import CorridorsAnswer, OverviewAnswer, PlaceStanding
 from tui.screens.pane import Pane
 from tui.tones import BAD, DIM, OK, WARN, Span, line
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.matrix import Matrix
 
@@ -22,10 +22,6 @@ class Corridors(Pane):
     KEY = "m"
     TWIN = "rtgf corridors"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._of: tuple[Watch, int, int] | None = None
-
     def compose(self) -> ComposeResult:
         """Return the parts."""
         yield Box("Under the cursor", id="m-one")
@@ -35,28 +31,21 @@ class Corridors(Pane):
         """Say what the signs mean."""
         self.query_one(Matrix).border_subtitle = "✓ all in force  ! some  ✗ none  · no corridor"
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Ask again when tokens came or fell."""
-        seen = watch.seen
-        if seen is None:
-            return
-        state = (watch, seen.status.tokens, seen.status.revEpoch)
-        if state != self._of:
-            self._of = state
-            self.run_worker(self._load(), group="corridors", exclusive=True)
+        self.load_for((seen.status.tokens, seen.status.revEpoch), self._load)
 
     async def _load(self) -> None:
         answer = await self.inform(operator_questions.corridors())
-        if answer is None and self.node.lost_at is not None:
-            self._of = None  # again when it is back
         if answer is not None:
             places, cells = _cells(answer)
             self.query_one(Matrix).show(places, cells)
             self._say()
 
-    def settle(self) -> None:
-        """Go to the matrix."""
-        self.query_one(Matrix).focus()
+    @property
+    def keyed(self) -> Widget:
+        """The matrix."""
+        return self.query_one(Matrix)
 
     def on_matrix_moved(self, _: Matrix.Moved) -> None:
         """Say what is under the cursor."""

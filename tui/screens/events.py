@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
+from msgspec.structs import astuple
 from textual.app import ComposeResult
 
 from rtgf_node.client import operator_questions, questions
@@ -12,13 +13,12 @@ from rtgf_node.wire.overview import Cursors, OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import DIM, Span, Spans, told
-from tui.watch import Watch
 from tui.widgets.detail import fields
 from tui.widgets.filtered import Filtered
 from tui.widgets.table import Column, Row
 
-FIRST: Final = 100
-"""Events of each stream that are asked for at first."""
+AT_ONCE: Final = 100
+"""Events of each stream that are asked for at once; of more that came, the newest."""
 
 KEPT: Final = 2000
 """Events that are kept: what is older is on the screen Log and in the audit trail."""
@@ -40,8 +40,7 @@ class Events(Pane):
         super().__init__()
         self._rows: list[Row] = []
         self._come_to: Cursors | None = None
-        self._of: Watch | None = None
-        self._loading = False
+        self._passed = 0
 
     def compose(self) -> ComposeResult:
         """Return the table."""
@@ -55,49 +54,39 @@ class Events(Pane):
             noun="events",
         )
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Ask for what is new, if anything is."""
-        seen = watch.seen
-        if seen is None or self._loading:
-            return
-        if watch is not self._of:
-            self._of, self._rows, self._come_to = watch, [], None
         if seen.cursors != self._come_to:
-            self._loading = True
-            self.run_worker(self._load(seen), group="events", exclusive=True)
+            self.load(self._load, seen)
 
     async def _load(self, seen: OverviewAnswer) -> None:
-        try:
-            now, then = seen.cursors, self._come_to or _first(seen.cursors)
-            found: list[Row] = []
-            if now.log > then.log:
-                page = await self.inform(
-                    questions.log_page(then.log, limit=min(FIRST, now.log - then.log))
-                )
-                if page is None:
-                    return
-                found += [_of_log(one.index, one.event) for one in page.entries]
-                now = Cursors(then.log + len(page.entries), now.acts, now.denials)
-            if READS_THE_TRAIL & set(seen.roles):
-                for kind, old, new in (
-                    ("acts", then.acts, now.acts),
-                    ("denials", then.denials, now.denials),
-                ):
-                    if new > old:
-                        trail = await self.inform(
-                            operator_questions.audit_trail(kind=kind, since=old + 1, limit=FIRST)
-                        )
-                        if trail is None:
-                            return
-                        found += [_of_trail(kind, one) for one in trail.lines]
-            self._come_to = now
-            # Sorted by time; of one second, in the order in which they came.
-            rows = sorted([*reversed(found), *self._rows], key=_at, reverse=True)
-            self._rows = rows[:KEPT]
-            if self.filtered is not None:
-                self.filtered.show(self._rows)
-        finally:
-            self._loading = False
+        now, first = seen.cursors, _first(seen.cursors)
+        come_to = self._come_to or first
+        then = Cursors(*map(max, astuple(come_to), astuple(first)))
+        found: list[Row] = []
+        if now.log > then.log:
+            page = await self.inform(questions.log_page(then.log, limit=now.log - then.log))
+            if page is None:
+                return
+            found += [_of_log(one.index, one.event) for one in page.entries]
+        if READS_THE_TRAIL & set(seen.roles):
+            for kind, old, new in (
+                ("acts", then.acts, now.acts),
+                ("denials", then.denials, now.denials),
+            ):
+                if new > old:
+                    trail = await self.inform(
+                        operator_questions.audit_trail(kind=kind, since=old + 1, limit=new - old)
+                    )
+                    if trail is None:
+                        return
+                    found += [_of_trail(kind, one) for one in trail.lines]
+        self._come_to = now
+        self._passed += sum(astuple(then)) - sum(astuple(come_to))
+        # Sorted by time; of one second, in the order in which they came.
+        self._rows = sorted([*reversed(found), *self._rows], key=_at, reverse=True)[:KEPT]
+        passed = f"without {words.number(self._passed)} in between: see Log" if self._passed else ""
+        self.show_rows(self._rows, note=passed)
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return an event in full."""
@@ -113,7 +102,9 @@ class Events(Pane):
 
 def _first(cursors: Cursors) -> Cursors:
     return Cursors(
-        max(0, cursors.log - FIRST), max(0, cursors.acts - FIRST), max(0, cursors.denials - FIRST)
+        max(0, cursors.log - AT_ONCE),
+        max(0, cursors.acts - AT_ONCE),
+        max(0, cursors.denials - AT_ONCE),
     )
 
 
@@ -135,12 +126,13 @@ def _of_log(index: int, event: dict[str, Any]) -> Row:
 
 def _of_trail(kind: str, document: dict[str, Any]) -> Row:
     entry = document["entry"]
+    asked = f"{entry['method']} {entry['path']}".removeprefix("POST /admin/")
     subjects = ", ".join(entry.get("subjects") or ())
     cells: tuple[Span, ...] = (
         (words.moment(entry["at"]), DIM),
         ("acts" if kind == "acts" else "denials", ""),
         told(entry["outcome"]),
-        (f"{entry['method']} {entry['path']} {subjects}".rstrip(), ""),
+        (f"{asked} {subjects}".rstrip(), ""),
         (entry.get("client") or entry.get("address") or "", DIM),
         (entry.get("request_id") or "", DIM),
     )

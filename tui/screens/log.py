@@ -12,10 +12,10 @@ from rtgf_node.core import merkle, times
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.errors import RtgfError
 from rtgf_node.wire import ProofBundle
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, BAD, DIM, OK, Span, Spans, line, told
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.detail import Detail, fields, heading
 from tui.widgets.filtered import Filtered
@@ -23,9 +23,7 @@ from tui.widgets.pages import Pages
 from tui.widgets.plot import bar_line
 from tui.widgets.table import Column, Row
 
-LOOK_SECONDS = 0.1
-"""Between two looks at which entries came into sight."""
-
+COLUMNS: Final = 5
 
 RELATED: Final = {
     "token_issue": "registry",
@@ -54,10 +52,7 @@ class Log(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pages = Pages(5)
-        self._loading = False
-        self._of: Watch | None = None
-        self._wanted: str = ""
+        self._pages = Pages(COLUMNS, self._missed)
 
     def compose(self) -> ComposeResult:
         """Return the parts."""
@@ -71,19 +66,10 @@ class Log(Pane):
             noun="entries",
         )
 
-    def on_mount(self) -> None:
-        """Look after the entries in sight."""
-        self.set_interval(LOOK_SECONDS, self._fill)
-
-    def watched(self, watch: Watch) -> None:
-        """Show what is known."""
-        seen, filtered = watch.seen, self.filtered
-        if seen is None or filtered is None:
-            return
-        if watch is not self._of:
-            self._of, self._pages = watch, Pages(5)
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show the newest head, and the entries in sight."""
         now, status = times.parse(seen.at), seen.status
-        appends = watch.history.series(lambda one: one.appends)
+        appends = self.node.history.series(lambda one: one.appends)
         self.query_one("#l-head", Box).show(
             lambda width, _: [
                 line(
@@ -96,7 +82,8 @@ class Log(Pane):
             ]
         )
         self._pages.grow(status.tree_size)
-        filtered.show(self._pages)
+        self.show_rows(self._pages)
+        self._fill()
 
     def about(self, text: str) -> None:
         """Go to the entry with this index."""
@@ -104,24 +91,23 @@ class Log(Pane):
             self.filtered.action_clear()
             self.filtered.table.go_to(self._pages.place_of(text))
 
-    def _fill(self) -> None:
-        if self.display and not self._loading and self._of is not None:
-            wanted = self._pages.wanted()
-            if wanted is not None:
-                self._loading = True
-                self.run_worker(self._load(self._pages, *wanted), group="pages")
+    def _missed(self) -> None:
+        self.call_later(self._fill)  # not amid drawing, which is when it shows
 
-    async def _load(self, pages: Pages, start: int, count: int) -> None:
-        try:
+    def _fill(self) -> None:
+        if self.display:
+            self.load(self._load)
+
+    async def _load(self) -> None:
+        while (wanted := self._pages.wanted()) is not None:
+            start, count = wanted
             page = await self.inform(questions.log_page(start, limit=count))
             if page is None or not page.entries:
-                pages.give_up()
+                self._pages.give_up()
                 return
-            pages.take({one.index: _row(one.index, one.event) for one in page.entries[:count]})
-            if self.filtered is not None and pages is self._pages:
-                self.filtered.show(pages)
-        finally:
-            self._loading = False
+            rows = {one.index: _row(one.index, one.event) for one in page.entries[:count]}
+            self._pages.take(rows)
+            self.show_rows(self._pages)
 
     def open(self, row: Row) -> None:
         """Show an entry, and get its proof."""
@@ -131,7 +117,7 @@ class Log(Pane):
             f"entry {row.key}", self.describe(row), row.data, copied=row.data["event_id"]
         )
         self.app.push_screen(window)
-        self.run_worker(self._prove(row, window), group="proof", exclusive=True)
+        self.load_anew(self._prove, row, window)
 
     async def _prove(self, row: Row, window: Detail) -> None:
         bundle = await self.inform(questions.proof(row.data["event_id"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -11,14 +12,13 @@ from textual.containers import Horizontal, Vertical
 from rtgf_node.core import times
 from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 from tui import words
-from tui.history import Look
-from tui.needs import of_all
+from tui.history import History, Look
+from tui.needs import Need, of_all
 from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, BAD, DIM, OK, WARN, Span, Spans, Tone, line, sign, told
-from tui.watch import Watch
-from tui.widgets.box import Box
+from tui.widgets.box import Box, fitted
 from tui.widgets.detail import Detail, heading
-from tui.widgets.plot import bar_line, plot
+from tui.widgets.plot import bar_line, plotted
 
 SLOW_MS = 100.0
 """The objective for `/verify` (P95)."""
@@ -62,59 +62,33 @@ class Overview(Pane):
             yield Box("Entries in the log", id="o-size")
         yield Box("Needs you", id="o-needs")
 
-    def watched(self, watch: Watch) -> None:
-        """Show what is known."""
-        seen = watch.seen
-        if seen is None:
-            return
-        history = watch.history
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show the node on one page."""
+        history = self.node.history
 
         def box(name: str) -> Box:
             return self.query_one(f"#o-{name}", Box)
 
         box("log").show(lambda width, _: _log(seen, history.series(lambda one: one.appends), width))
-        box("verdicts").show(lambda width, height: _verdicts(watch, seen, width, height))
+        box("verdicts").show(lambda width, height: _verdicts(history, seen, width, height))
         box("sources").show(lambda width, height: _sources(seen, width, height))
-        box("actors").show(lambda width, height: _actors(watch, seen, width, height))
-        found = of_all(watch, self.window.watches)
+        box("actors").show(lambda width, height: _actors(history, seen, width, height))
+        found = of_all(self.node, self.window.watches)
         box("needs").border_title = f"Needs you ({len(found)})" if found else "Needs you"
-        lines: list[Spans] = [
-            ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
-            for one in found
-        ] or [line(told("nothing needs you", OK))]
+        lines = _told(found)
         most = NEEDS_SHOWN if self.app.size.height < TALL else 2 * NEEDS_SHOWN
         box("needs").styles.height = 2 + min(most, len(lines))
-        box("needs").show(lambda _, height: _fitted(lines, height, "after these"))
-        box("rate").show(
-            lambda width, height: plot(
-                history.series(lambda one: one.verdicts), width, height, words=words.rate
-            )
-        )
-        box("p99").show(
-            lambda width, height: plot(
-                history.series(lambda one: one.p99),
-                width,
-                height,
-                words=words.milliseconds,
-                limit=SLOW_MS,
-            )
-        )
-        box("size").show(
-            lambda width, height: plot(
-                history.series(lambda one: float(one.size)),
-                width,
-                height,
-                words=lambda value: words.number(int(value or 0)),
-            )
-        )
+        box("needs").show(lambda _, height: fitted(lines, height, "after these"))
+        box("rate").show(plotted(history.series(lambda one: one.verdicts), words.rate))
+        p99 = history.series(lambda one: one.p99)
+        box("p99").show(plotted(p99, words.milliseconds, SLOW_MS))
+        size = history.series(lambda one: float(one.size))
+        box("size").show(plotted(size, lambda value: words.number(int(value or 0))))
 
     def action_open(self) -> None:
         """Show what needs a human in full, and why checks do not pass."""
         found = of_all(self.node, self.window.watches)
-        lines: list[Spans] = [
-            ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
-            for one in found
-        ] or [line(told("nothing needs you", OK))]
+        lines = _told(found)
         seen = self.node.seen
         if seen is not None:
             lines += heading("checks")
@@ -129,6 +103,15 @@ class Overview(Pane):
         found = of_all(self.node, self.window.watches)
         if found:
             self.window.go(found[0].screen)
+
+
+def _told(found: Sequence[Need]) -> list[Spans]:
+    if not found:
+        return [line(told("nothing needs you", OK))]
+    return [
+        ((f"{sign(one.tone)} ", one.tone), (one.text, ""), (f"  → {one.screen}", DIM))
+        for one in found
+    ]
 
 
 def _log(seen: OverviewAnswer, appends: list[float | None], width: int) -> list[Spans]:
@@ -155,9 +138,9 @@ def _log(seen: OverviewAnswer, appends: list[float | None], width: int) -> list[
     return lines
 
 
-def _verdicts(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
+def _verdicts(history: History, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
     counted = sorted(seen.figures.verdicts.items(), key=lambda one: (one[0] != "valid", -one[1]))
-    newest = watch.history.newest or Look(0, 0)
+    newest = history.newest or Look(0, 0)
     lines = [
         line(
             _name("p50 / p99"),
@@ -167,11 +150,11 @@ def _verdicts(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> li
     ]
     if not counted:
         return [*lines, line(("none asked since the node began", DIM))]
-    names = {name: name.removeprefix("RTGF_").removeprefix("TOKEN_").lower() for name, _ in counted}
+    names = {name: _short(name) for name, _ in counted}
     wide = min(24, max(len(name) for name in names.values()))
     room = max(1, width - wide - 13)
     for name, count in counted[: max(1, height - 1)]:
-        series = [look.by_verdict.get(name) for look in watch.history.looks]
+        series = [look.by_verdict.get(name) for look in history.looks]
         tone = OK if name == "valid" else WARN
         lines.append(
             line(
@@ -181,6 +164,12 @@ def _verdicts(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> li
             )
         )
     return lines
+
+
+def _short(verdict: str) -> str:
+    for prefix in ("RTGF_", "VERIFY_", "TOKEN_"):
+        verdict = verdict.removeprefix(prefix)
+    return verdict.lower()
 
 
 def _sources(seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
@@ -194,7 +183,7 @@ def _sources(seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
         lines.append(
             line(name.ljust(room + 1), words.age(source.seconds_ago).rjust(7) + "  ", state)
         )
-    return _fitted(lines, height, "→ 6")
+    return fitted(lines, height, "→ 6")
 
 
 def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str]:
@@ -214,14 +203,14 @@ def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str
     return told(source.outcome), source.detail
 
 
-def _actors(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
+def _actors(history: History, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
     rows = sorted(seen.actors, key=lambda one: (one.state == "running", not one.restarts))
     room = min(12, max(8, width - 23))
     lines: list[Spans] = []
     for actor in rows:
-        pace = watch.history.actors.get(actor.name)
+        pace = history.actors.get(actor.name)
         waiting = f"{actor.depth}/{actor.capacity}" if actor.capacity is not None else ""
-        served = words.milliseconds(pace.serve_ms) if pace and pace.serve_ms is not None else ""
+        p99 = f"p99 {words.milliseconds(pace.p99)}" if pace and pace.p99 is not None else ""
         state = told(actor.state)
         if actor.restarts and actor.state == "running":
             state = told(f"restarts: {actor.restarts}", WARN)
@@ -230,18 +219,10 @@ def _actors(watch: Watch, seen: OverviewAnswer, width: int, height: int) -> list
                 actor.name[:room].ljust(room + 1),
                 (state[0].ljust(14), state[1]),
                 waiting.rjust(7),
-                served.rjust(10) if width >= room + 33 else "",
+                p99.rjust(14) if width >= room + 37 else "",
             )
         )
-    return _fitted(lines, height, "→ 7")
-
-
-def _fitted(lines: list[Spans], height: int, where: str) -> list[Spans]:
-    """Return the lines that fit; the last one says how many do not, and where they are."""
-    if len(lines) <= height or height <= 0:
-        return lines
-    left = len(lines) - height + 1
-    return [*lines[: height - 1], line((f"and {left} more {where}", DIM))]
+    return fitted(lines, height, "→ 7")
 
 
 def _name(text: str) -> Span:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import ClassVar, NamedTuple, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
+from typing import ClassVar, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.widget import Widget
+from textual.worker import Worker
 
 from rtgf_node.client import Question
+from rtgf_node.wire.overview import OverviewAnswer
 from tui.tones import Spans
 from tui.watch import Watch
 from tui.widgets.confirm import Act
@@ -17,6 +21,7 @@ from tui.widgets.detail import Detail
 from tui.widgets.filtered import Filtered
 from tui.widgets.table import Row, Table
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -44,10 +49,8 @@ class Window(Protocol):
     def now(self) -> int:
         """Return the time by this computer's clock."""
 
-    def inform(
-        self, watch: Watch, question: Question[T], *, absent: bool = False
-    ) -> Awaitable[T | None]:
-        """Ask a node; where that fails, say so and return None. `absent`: it may not be there."""
+    def inform(self, watch: Watch, question: Question[T]) -> Awaitable[T | None]:
+        """Ask a node; where that fails, say so and return None."""
 
     def perform(self, act: Act, question_of: AskOf, *, as_approver: bool = False) -> None:
         """Have an act confirmed and done, if this dashboard may act at all."""
@@ -79,6 +82,7 @@ class Pane(Vertical):
     """
 
     node: Watch
+    _loaded_for: object = None
     NAME: ClassVar[str]
     TITLE: ClassVar[str]
     SHORT: ClassVar[str]
@@ -98,12 +102,47 @@ class Pane(Vertical):
         """The program around this pane."""
         return cast("Window", self.app)
 
-    def inform(self, question: Question[T], *, absent: bool = False) -> Awaitable[T | None]:
+    async def inform(self, question: Question[T]) -> T | None:
         """Ask the node whose screen this is; see `Window.inform`."""
-        return self.window.inform(self.node, question, absent=absent)
+        answer = await self.window.inform(self.node, question)
+        if answer is None and self.node.lost_at is not None:
+            self._loaded_for = None  # again when it is back
+        return answer
 
-    def watched(self, watch: Watch) -> None:
+    def load(
+        self, work: Callable[P, Coroutine[None, None, None]], *given: P.args, **named: P.kwargs
+    ) -> None:
+        """Do this beside what is shown, unless it is being done."""
+        own = (one for one in self.workers if (one.node, one.group) == (self, work.__name__))
+        if all(one.is_finished for one in own):
+            self.load_anew(work, *given, **named)
+
+    def load_anew(
+        self, work: Callable[P, Coroutine[None, None, None]], *given: P.args, **named: P.kwargs
+    ) -> None:
+        """Do this beside what is shown, and give up what is being done of it."""
+        # Not as a coroutine: one that is given up before it began would never be awaited.
+        begun = partial(work, *given, **named)
+        _: Worker[None] = self.run_worker(begun, group=work.__name__, exclusive=True)
+
+    def load_for(self, state: object, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Do this anew, if the state is another than the last one."""
+        if state != self._loaded_for:
+            self._loaded_for = state
+            self.load_anew(work)
+
+    def watched(self) -> None:
         """Show what is known of the node now; called when it changes and when the pane comes up."""
+        if self.node.seen is not None:
+            self.tell(self.node.seen)
+
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show what a node said of itself, and ask for what this screen shows beside it."""
+
+    def show_rows(self, rows: Sequence[Row], *, note: str = "") -> None:
+        """Show these rows in the pane's table; see `Filtered.show`."""
+        if self.filtered is not None:
+            self.filtered.show(rows, note=note)
 
     def about(self, text: str) -> None:
         """Show what somebody on another screen wants to see here."""
@@ -123,13 +162,10 @@ class Pane(Vertical):
         """Return a row in full, as a person reads it; nothing has only its raw form."""
         return ()
 
-    def settle(self) -> None:
-        """Put the focus where the keys are wanted."""
-        filtered = self.filtered
-        if filtered is not None:
-            filtered.table.focus()
-        else:
-            self.focus()
+    @property
+    def keyed(self) -> Widget:
+        """Where the keys are wanted when the pane comes up."""
+        return self if self.filtered is None else self.filtered.table
 
     @on(Table.Opened)
     def _opened(self, event: Table.Opened) -> None:

@@ -14,10 +14,10 @@ from textual.binding import Binding, BindingType
 from rtgf_node.client import Question, operator_questions, questions
 from rtgf_node.core import times
 from rtgf_node.wire import Catalog, CatalogEntry, RevokeItem, RevokeRequest
+from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.tones import ACCENT, DIM, Span, Spans, told
-from tui.watch import Watch
 from tui.widgets.confirm import Act
 from tui.widgets.detail import Detail, fields, heading
 from tui.widgets.filtered import Filtered
@@ -68,9 +68,6 @@ class Registry(Pane):
         self._tokens: list[CatalogEntry] = []
         self._next: str | None = None
         self._asked: dict[str, str] = {}
-        self._of: tuple[Watch, int, int] | None = None
-        self._loading = False
-        self._seek = ""
 
     def compose(self) -> ComposeResult:
         """Return the table."""
@@ -83,15 +80,9 @@ class Registry(Pane):
             noun="tokens",
         )
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Load anew when there are other tokens, or others are withdrawn."""
-        seen = watch.seen
-        if seen is None:
-            return
-        state = (watch, seen.status.tokens, seen.status.revEpoch)
-        if state != self._of:
-            self._of = state
-            self._load(again=True)
+        self.load_for((seen.status.tokens, seen.status.revEpoch), self._load)
 
     def about(self, text: str) -> None:
         """Show a token, or what the filter's words say."""
@@ -106,18 +97,14 @@ class Registry(Pane):
         asked = {name: value for name, value in pairs if name in ASKED and value}
         if asked != self._asked:
             self._asked = asked
-            self._load(again=True)
+            self.load_anew(self._load)
 
     @on(Table.NearEnd)
     def _near_end(self) -> None:
-        if self._next is not None and not self._loading:
-            self._load(again=False)
+        if self._next is not None:
+            self.load(self._load, again=False)
 
-    def _load(self, *, again: bool) -> None:
-        self._loading = True
-        self.run_worker(self._fetch(again=again), group="catalogue", exclusive=True)
-
-    async def _fetch(self, *, again: bool) -> None:
+    async def _load(self, *, again: bool = True) -> None:
         # What was loaded is loaded again whole: states and order may have changed.
         wanted = max(PAGE, len(self._tokens)) if again else PAGE
         cursor = None if again else self._next
@@ -128,18 +115,13 @@ class Registry(Pane):
                 questions.catalog(cursor=cursor, limit=PAGE, **self._asked)
             )
             if page is None:
-                self._again_when_back()
-                break
+                return  # what was known stays
             found += page.tokens
             cursor = page.cursor
             if cursor is None or len(found) - start >= wanted:
                 break
-        self._tokens, self._next, self._loading = found, cursor, False
+        self._tokens, self._next = found, cursor
         self._show()
-
-    def _again_when_back(self) -> None:
-        if self.node.lost_at is not None:
-            self._of = None
 
     def _show(self) -> None:
         filtered, seen = self.filtered, self.node.seen
@@ -167,7 +149,7 @@ class Registry(Pane):
         """Show a token, and get what was signed."""
         window = Detail(row.key, self.describe(row), row.data, copied=row.data.uri)
         self.app.push_screen(window)
-        self.run_worker(self._read(row, window), group="token", exclusive=True)
+        self.load_anew(self._read, row, window)
 
     async def _read(self, row: Row, window: Detail) -> None:
         body = await self.inform(questions.token(row.data.uri))

@@ -18,10 +18,9 @@ from tui import words
 from tui.screens.pane import Hint, Pane
 from tui.screens.registry import revocation, revoking
 from tui.tones import ACCENT, DIM, Span, Spans, line, told
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.confirm import Act
-from tui.widgets.detail import fields
+from tui.widgets.detail import Detail, fields
 from tui.widgets.filtered import Filtered
 from tui.widgets.plot import bar_line
 from tui.widgets.table import Column, Row, Table
@@ -54,8 +53,6 @@ class Revocation(Pane):
         super().__init__()
         self._entries: list[RevocationEntry] = []
         self._next: int | None = None
-        self._of: tuple[Watch, int] | None = None
-        self._loading = False
 
     def compose(self) -> ComposeResult:
         """Return the parts."""
@@ -70,15 +67,9 @@ class Revocation(Pane):
             noun="changes",
         )
 
-    def watched(self, watch: Watch) -> None:
+    def tell(self, seen: OverviewAnswer) -> None:
         """Load anew when there are further changes."""
-        seen = watch.seen
-        if seen is None:
-            return
-        state = (watch, seen.status.revEpoch)
-        if state != self._of:
-            self._of = state
-            self._load(before=None)
+        self.load_for(seen.status.revEpoch, self._load)
         self._epoch(seen)
 
     def _epoch(self, seen: OverviewAnswer) -> None:
@@ -97,24 +88,17 @@ class Revocation(Pane):
 
     @on(Table.NearEnd)
     def _near_end(self) -> None:
-        if self._next is not None and not self._loading:
-            self._load(before=self._next)
+        if self._next is not None:
+            self.load(self._load, self._next)
 
-    def _load(self, *, before: int | None) -> None:
-        self._loading = True
-        self.run_worker(self._fetch(before), group="revocations", exclusive=True)
-
-    async def _fetch(self, before: int | None) -> None:
+    async def _load(self, before: int | None = None) -> None:
         page = await self.inform(operator_questions.newest_revocations(before=before, limit=PAGE))
-        self._loading = False
-        if page is None and self.node.lost_at is not None:
-            self._of = None  # again when it is back
-        if page is None or self.filtered is None:
+        if page is None:
             return
         self._entries = page.entries if before is None else [*self._entries, *page.entries]
         self._next = page.next
         note = "" if page.next is None else "more below"
-        self.filtered.show([_row(one) for one in self._entries], note=note)
+        self.show_rows([_row(one) for one in self._entries], note=note)
         if self.node.seen is not None:
             self._epoch(self.node.seen)
 
@@ -130,6 +114,11 @@ class Revocation(Pane):
             ("at", one.at),
             ("because of", one.root),
         )
+
+    def detail(self, row: Row, *, raw: bool = False) -> Detail:
+        """Return the window that shows a change in full; its id is that of the token."""
+        title, token = f"revEpoch {row.key}", row.data.token_id
+        return Detail(title, self.describe(row), row.data, copied=token, raw=raw)
 
     def action_related(self) -> None:
         """Go to the token."""

@@ -13,8 +13,7 @@ from tui import words
 from tui.needs import LATE_DAYS, LOW_DISK, WARN_DAYS
 from tui.screens.pane import Pane
 from tui.tones import BAD, DIM, OK, WARN, Span, Spans, Tone, line, told
-from tui.watch import Watch
-from tui.widgets.box import Box
+from tui.widgets.box import Box, fitted
 from tui.widgets.detail import fields
 from tui.widgets.filtered import Filtered
 from tui.widgets.table import Column, Row
@@ -43,22 +42,19 @@ class Safety(Pane):
             noun="keys and certificates",
         )
 
-    def watched(self, watch: Watch) -> None:
-        """Show what is known."""
-        seen = watch.seen
-        if seen is None or self.filtered is None:
-            return
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show what ends, the disk, the clock and the checks."""
         now = times.parse(seen.at)
         rows = [_row(one, now) for one in (*seen.keys, *seen.certificates)]
-        self.filtered.show(sorted(rows, key=lambda row: row.data.expires_at))
-        offset = None if watch.seen_at is None else now - watch.seen_at
+        self.show_rows(sorted(rows, key=lambda row: row.data.expires_at))
+        offset = None if self.node.seen_at is None else now - self.node.seen_at
         self.query_one("#s-house", Box).say(*_house(seen, offset))
         checks = sorted(seen.status.ready.checks, key=lambda one: one.ok)
-        self.query_one("#s-checks", Box).say(
-            *(
-                line(told(one.name, OK if one.ok else BAD), (f"  {one.detail}", DIM))
-                for one in checks
-            )
+        lines = [
+            line(told(one.name, OK if one.ok else BAD), (f"  {one.detail}", DIM)) for one in checks
+        ]
+        self.query_one("#s-checks", Box).show(
+            lambda _, height: fitted(lines, height, "→ enter on the overview")
         )
 
     def describe(self, row: Row) -> Sequence[Spans]:

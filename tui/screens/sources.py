@@ -15,9 +15,8 @@ from tui import words
 from tui.screens.overview import source_state
 from tui.screens.pane import Hint, Pane
 from tui.tones import DIM, Span, Spans
-from tui.watch import Watch
 from tui.widgets.confirm import Act
-from tui.widgets.detail import Detail, fields, heading
+from tui.widgets.detail import fields, heading
 from tui.widgets.filtered import Filtered
 from tui.widgets.table import Column, Row
 
@@ -55,10 +54,9 @@ class Sources(Pane):
             noun="sources and lists",
         )
 
-    def watched(self, watch: Watch) -> None:
-        """Show what is known."""
-        if watch.seen is not None and self.filtered is not None:
-            self.filtered.show([_row(watch.seen, one) for one in watch.seen.sources])
+    def tell(self, seen: OverviewAnswer) -> None:
+        """Show how old each is."""
+        self.show_rows([_row(seen, one) for one in seen.sources])
 
     def describe(self, row: Row) -> Sequence[Spans]:
         """Return a source in full."""
@@ -95,10 +93,6 @@ class Sources(Pane):
                 ("file", waiting.raw_sha256),
             )
         return lines
-
-    def open(self, row: Row) -> None:
-        """Show a source in full."""
-        self.app.push_screen(Detail(row.key, self.describe(row), row.data, copied=row.key))
 
     def action_fetch(self) -> None:
         """Fetch the source under the cursor."""

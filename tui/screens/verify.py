@@ -20,8 +20,8 @@ from rtgf_node.wire import (
     VerifyTokens,
 )
 from tui.screens.pane import Hint, Pane
+from tui.screens.registry import URI
 from tui.tones import BAD, DIM, OK, WARN, Spans, line, told
-from tui.watch import Watch
 from tui.widgets.box import Box
 from tui.widgets.detail import Detail, fields, folded, heading
 
@@ -69,17 +69,10 @@ class Verify(Pane):
         """Say what may be asked."""
         self._say([line((text, DIM)) for text in HELP])
 
-    def watched(self, watch: Watch) -> None:
-        """An answer stays: it is of when it was asked."""
-
     def about(self, text: str) -> None:
         """Ask about a token."""
         self.query_one(TextArea).text = text
         self.action_ask()
-
-    def settle(self) -> None:
-        """Stay outside of the question, where digits mean screens."""
-        self.focus()
 
     def action_edit(self) -> None:
         """Go into the question."""
@@ -107,7 +100,7 @@ class Verify(Pane):
             return
         self._say([line(("asking…", DIM))])
         self.focus()
-        self.run_worker(self._ask(request), group="verify", exclusive=True)
+        self.load_anew(self._ask, request)
 
     async def _ask(self, request: VerifyRequest) -> None:
         answer = await self.inform(questions.verify(request))
@@ -142,7 +135,7 @@ def read(text: str) -> VerifyRequest:
         return _document(text)
     found: dict[str, str] = {}
     for word in text.replace(",", " ").split():
-        kind = word.removeprefix("urn:rtgf:token:").partition(":")[0].lower()
+        kind = word.removeprefix(URI).partition(":")[0].lower()
         if kind.upper() not in TOKEN_TYPES:
             raise RtgfError(Code.RTGF_INPUT_INVALID, f"{word!r} is no token id")
         found[kind] = word
@@ -169,7 +162,9 @@ def _answer(answer: VerifyAnswer, decided: EvaluateAnswer | None) -> list[Spans]
     lines: list[Spans] = [line(verdict, f"  {_because(answer.reason)}")]
     for token in answer.tokens:
         said = told("valid", OK) if token.valid else told(token.reason or "not valid", BAD)
-        lines.append(line("  ", said, f"  {token.uri}", (f"  until {token.exp[:10]}", DIM)))
+        lines.append(
+            line("  ", said, f"  {token.uri.removeprefix(URI)}", (f"  until {token.exp[:10]}", DIM))
+        )
     if answer.decision is not None:
         tone = {"PERMIT": OK, "PERMIT_WITH_CONTROLS": WARN}.get(answer.decision, BAD)
         lines += [*heading("decision"), line(told(answer.decision, tone))]

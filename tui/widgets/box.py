@@ -9,7 +9,7 @@ from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
 
-from tui.tones import Spans
+from tui.tones import DIM, Spans, line
 from tui.widgets.painted import Painted
 
 Draw: TypeAlias = Callable[[int, int], list[Spans]]
@@ -64,3 +64,11 @@ class Box(Painted):
         self._lines = lines
         self.virtual_size = Size(width, len(lines))
         self.refresh()
+
+
+def fitted(lines: list[Spans], height: int, where: str) -> list[Spans]:
+    """Return the lines that fit; the last one says how many do not, and where they are."""
+    if len(lines) <= height or height <= 0:
+        return lines
+    left = len(lines) - height + 1
+    return [*lines[: height - 1], line((f"and {left} more {where}", DIM))]

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from tui.tones import HEAD, Spans, line
+from tui.tones import HEAD, Span, Spans, line
 from tui.widgets.box import Box
 
 
@@ -49,7 +49,8 @@ class Detail(ModalScreen[None]):
     ) -> None:
         super().__init__()
         self._box = Box(title)
-        self._box.border_subtitle = "esc back  j raw JSON  y copy  up/down"
+        raw_too = "  j raw JSON" if document is not None else ""
+        self._box.border_subtitle = f"esc back{raw_too}  y copy  up/down"
         self._lines = list(lines)
         self._document = document
         self._copied = copied
@@ -70,8 +71,9 @@ class Detail(ModalScreen[None]):
 
     def action_raw(self) -> None:
         """Go between the document and what a person reads."""
-        self._raw = not self._raw if self._lines else True
-        self._fill()
+        if self._document is not None and self._lines:
+            self._raw = not self._raw
+            self._fill()
 
     def action_copy(self) -> None:
         """Copy the id."""
@@ -113,15 +115,17 @@ def folded(lines: Sequence[Spans], width: int) -> list[Spans]:
     """Return the lines broken where they are too long; nothing is cut off."""
     found: list[Spans] = []
     for spans in lines:
-        room, current = width, []
+        room = width
+        current: list[Span] = []
         for text, tone in spans:
             rest = text
             while len(rest) > room:
                 at = rest.rfind(" ", 0, room + 1)
-                at = at if at > room // 2 else room
-                current.append((rest[:at], tone))
-                found.append(tuple(current))
-                rest, room, current = rest[at:].lstrip(" "), width - 2, [("  ", tone)]
+                word = rest[at + 1 :].partition(" ")[0]
+                if len(word) > width - 2:
+                    at = room  # it fits nowhere
+                found.append((*current, (rest[: max(at, 0)], tone)))
+                rest, room, current = rest[max(at, 0) :].lstrip(" "), width - 2, [("  ", tone)]
             current.append((rest, tone))
             room -= len(rest)
         found.append(tuple(current))

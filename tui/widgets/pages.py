@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, overload
 
 from tui.tones import DIM
@@ -19,11 +19,16 @@ class Pages(Sequence[Row]):
     """Entries 0 to `size`, shown newest first. What is looked at and not here is noted as missing.
 
     Rows are kept by entry and not by place, because places move when entries come.
+
+    Args:
+      width: columns of a row.
+      missed: called when something is missing that was not before.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, missed: Callable[[], object]) -> None:
         self.size = 0
         self._blank = tuple(("…", DIM) for _ in range(width))
+        self._missed = missed
         self._pages: dict[int, dict[int, Row]] = {}
         self._missing: set[int] = set()
 
@@ -45,7 +50,7 @@ class Pages(Sequence[Row]):
         row = self._pages.get(number, {}).get(entry)
         if row is not None:
             return row
-        self._missing.add(number)
+        self._miss(number)
         return Row(str(entry), ((str(entry), DIM), *self._blank[1:]))
 
     def __eq__(self, other: object) -> bool:
@@ -80,7 +85,7 @@ class Pages(Sequence[Row]):
         """Note that there are so many entries now."""
         if size != self.size:
             self.size = size
-            self._missing.add(max(0, size - 1) // PAGE)
+            self._miss(max(0, size - 1) // PAGE)
 
     def take(self, rows: dict[int, Row]) -> None:
         """Take entries in; all of them of one page."""
@@ -94,3 +99,8 @@ class Pages(Sequence[Row]):
     def give_up(self) -> None:
         """Forget what is missing: it could not be had, and is asked for when it is seen again."""
         self._missing.clear()
+
+    def _miss(self, number: int) -> None:
+        if number not in self._missing:
+            self._missing.add(number)
+            self._missed()

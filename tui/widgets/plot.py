@@ -61,6 +61,13 @@ def plot(
     return lines
 
 
+def plotted(
+    values: Values, words: Callable[[float | None], str], limit: float | None = None
+) -> Callable[[int, int], list[Spans]]:
+    """Return what draws a plot of these values for the room that there is."""
+    return lambda width, height: plot(values, width, height, words=words, limit=limit)
+
+
 def _with_limit(label: str, row: list[str], said: str) -> Spans:
     bars = ["┄" if cell == " " else cell for cell in row]
     start = 1 if len(said) + 2 < len(bars) else len(bars)

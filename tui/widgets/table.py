@@ -90,7 +90,7 @@ class Table(Painted, can_focus=True):
         super().__init__(id=id)
         self.columns: Final = columns
         self.rows: Sequence[Row] = ()
-        self.empty = "nothing here"
+        self.empty = "not known yet"
         self.place = 0
         self._key: str | None = None
         self._shown: list[tuple[int, int]] = []
@@ -102,6 +102,7 @@ class Table(Painted, can_focus=True):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on the row it was on, if that is still there."""
+        self.empty = "nothing here"
         if rows == self.rows:
             return
         offset = self.place - self.scroll_offset.y
@@ -157,14 +158,7 @@ class Table(Painted, can_focus=True):
         """Return the line at this place of the window; the first one is the heads."""
         width = self.room
         if y == 0:
-            spans: list[Span] = []
-            for at, room in self._shown:
-                column = self.columns[at]
-                spans += [
-                    (_fitted(column.title, room, right=column.right), "head"),
-                    (" " * GAP, ""),
-                ]
-            return self.paint(tuple(spans), width)
+            return self.paint(self._line([(one.title, "head") for one in self.columns]), width)
         index = y - 1 + self.scroll_offset.y
         if index >= len(self.rows):
             said = self.empty if not self.rows and y == 2 else ""
@@ -172,7 +166,7 @@ class Table(Painted, can_focus=True):
         under = None
         if index == self.place and self.has_focus:
             under = self.get_component_rich_style("tone--cursor", partial=True)
-        return self.paint(self._line(self.rows[index]), width, under=under)
+        return self.paint(self._line(self.rows[index].cells), width, under=under)
 
     def text(self) -> str:
         """Return all rows with whole cells, as a file would have them."""
@@ -192,12 +186,12 @@ class Table(Painted, can_focus=True):
             return self.place
         return next((at for at, row in enumerate(self.rows) if row.key == key), self.place)
 
-    def _line(self, row: Row) -> Spans:
+    def _line(self, cells: Sequence[Span]) -> Spans:
         spans: list[Span] = []
         for at, room in self._shown:
-            text, tone = row.cells[at]
+            text, tone = cells[at]
             spans += [(_fitted(text, room, right=self.columns[at].right), tone), (" " * GAP, "")]
-        return tuple(spans)
+        return tuple(spans[:-1])  # gaps stand between columns
 
     def _measure(self) -> None:
         """Choose which columns are shown, and how wide each is."""

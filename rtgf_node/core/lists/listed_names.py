@@ -142,7 +142,9 @@ class ListedNames:
         """
         found: dict[int, Found] = {}
         asked = [word.asked for word in words]
-        for number in self._worth_comparing(query, words, asked, least):
+        # What bounds a score tells nothing of names that are the same, and so score above it.
+        worth = min(least, likeness.NEARLY)
+        for number in self._worth_comparing(query, words, asked, worth):
             listed = self._name(number)
             score, exact = likeness.score(asked, query.significant, listed, self.vocabulary)
             if score >= least:

@@ -7,7 +7,7 @@ rule applies, so it is a missing input and denies; it never means "does not appl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import ge, gt
 from typing import Final, Literal, NamedTuple
 
@@ -37,7 +37,8 @@ class Condition(NamedTuple):
       path: the place in the context.
       type: the type that stands there, and that the condition states.
       comparison: `among`: equal to the value, or to one of a list of values; `gt`, `gte`: an
-        amount above, or at least, the stated one, in the same currency.
+        amount above, or at least, the stated one, in the same currency. Of an amount in another
+        one, what the context states as its equivalent counts, as it does in the templates.
     """
 
     path: str
@@ -59,18 +60,38 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
 }
 
 
+EQUIVALENTS: Final = "amount_equivalents"
+"""Where a context states the amount in other currencies, by their codes."""
+
+
+class Equivalent(NamedTuple):
+    """The amount in the currency of a condition, read where the amount itself is in another."""
+
+    currency: str
+    place: Place
+    slot: int
+
+
 class Test(NamedTuple):
     """One compiled condition: which slot it reads, and what must hold there."""
 
     place: Place
     slot: int
     holds: Callable[[Value], bool]
+    equivalent: Equivalent | None = None
 
 
 class Applicability(NamedTuple):
     """All conditions of one clause. Without any, the rule always applies."""
 
     tests: tuple[Test, ...]
+
+    def reads(self) -> Iterator[tuple[Place, int]]:
+        """Yield every place that may be read, and its slot."""
+        for test in self.tests:
+            yield test.place, test.slot
+            if test.equivalent is not None:
+                yield test.equivalent.place, test.equivalent.slot
 
     def check(
         self, slots: list[Value], context: Value, digests: list[str], problems: list[str]
@@ -80,21 +101,41 @@ class Applicability(NamedTuple):
         Slots it needs are filled, once for all rules.
         """
         applies = True
-        for test in self.tests:
-            value = slots[test.slot]
+        for place, slot, holds, other in self.tests:
+            value = slots[slot]
             if value is UNREAD:
-                value, digests[test.slot] = fill(test.place, context)
-                slots[test.slot] = value
+                value, digests[slot] = fill(place, context)
+                slots[slot] = value
             try:
                 if value is MISSING:
-                    raise EvaluationError(INPUT_MISSING, test.place.path)
+                    raise EvaluationError(INPUT_MISSING, place.path)
                 if type(value) is EvaluationError:
                     problems.append(value.reason)
-                elif not test.holds(value):
+                elif other is not None and value.currency != other.currency:
+                    applies = holds(_given(other, slots, context, digests)) and applies
+                elif not holds(value):
                     applies = False
             except EvaluationError as error:
                 problems.append(error.reason)
         return applies
+
+
+def _given(where: Equivalent, slots: list[Value], context: Value, digests: list[str]) -> Money:
+    """Return the amount that a context states in a currency.
+
+    Raises:
+      EvaluationError: it states none.
+    """
+    value = slots[where.slot]
+    if value is UNREAD:
+        value, digests[where.slot] = fill(where.place, context)
+        slots[where.slot] = value
+    if value is MISSING:
+        raise EvaluationError(INPUT_MISSING, where.place.path)
+    if type(value) is EvaluationError:
+        raise value
+    amount: Money = value
+    return amount
 
 
 def compile_conditions(value: JsonValue, slots: Slots, place: str) -> Applicability:
@@ -115,11 +156,25 @@ def compile_conditions(value: JsonValue, slots: Slots, place: str) -> Applicabil
             known = ", ".join(CONDITIONS)
             raise refusal(f"{key!r} is not a condition; these are: {known}", here)
         slot = slots.input(condition.path, condition.type)
-        tests.append(Test(slots.place(slot), slot, _test(condition, value[key], here)))
+        holds = _holds(condition, value[key], here)
+        equivalent = _equivalent(condition, value[key], slots)
+        tests.append(Test(slots.place(slot), slot, holds, equivalent))
     return Applicability(tuple(tests))
 
 
-def _test(condition: Condition, stated: JsonValue, place: str) -> Callable[[Value], bool]:
+def equivalent_path(stated: Mapping[str, JsonValue]) -> str:
+    """Return where a context states its amount in the currency of this one."""
+    return f"{EQUIVALENTS}.{stated['currency']}"
+
+
+def _equivalent(condition: Condition, stated: JsonValue, slots: Slots) -> Equivalent | None:
+    if condition.comparison == "among" or not isinstance(stated, dict):
+        return None
+    slot = slots.input(equivalent_path(stated), condition.type)
+    return Equivalent(str(stated["currency"]), slots.place(slot), slot)
+
+
+def _holds(condition: Condition, stated: JsonValue, place: str) -> Callable[[Value], bool]:
     if condition.comparison == "among":
         choices = stated if type(stated) is list else [stated]
         if not 0 < len(choices) <= MAX_CHOICES:
@@ -131,7 +186,7 @@ def _test(condition: Condition, stated: JsonValue, place: str) -> Callable[[Valu
 
     def beyond(amount: Money) -> bool:
         if amount.currency != limit.currency:
-            raise EvaluationError(CURRENCY_MISMATCH, condition.path)
+            raise EvaluationError(CURRENCY_MISMATCH, f"{EQUIVALENTS}.{limit.currency}")
         over: bool = compare(amount.value, limit.value)
         return over
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 
 from rtgf_node.core import canonical_json
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy import merge
+from rtgf_node.core.policy import merge, money
 from rtgf_node.core.policy.scope import validity
 from rtgf_node.errors import Code, RtgfError
 
@@ -26,8 +26,26 @@ def scope_of(predicate: dict[str, JsonValue]) -> tuple[str, bytes]:
     about: dict[str, JsonValue] = {
         name: value for name, value in params.items() if _kind(template, name) == "scope"
     }
-    occasions = predicate["applies_when"]
+    occasions = _occasions(cast("dict[str, JsonValue] | None", predicate["applies_when"]))
     return template, canonical_json.canonical_bytes([occasions, about])
+
+
+def _occasions(stated: dict[str, JsonValue] | None) -> JsonValue:
+    """Return what `applies_when` says, in one way of writing it."""
+    if stated is None:
+        return None
+    return {name: [*sorted(set(map(_choice, _listed(value))))] for name, value in stated.items()}
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
+
+
+def _choice(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        amount = money.parse(value)
+        return f"{amount.currency} {money.decimal_text(amount.value.normalize(money.ARITHMETIC))}"
+    return canonical_json.canonical_bytes(value).decode()
 
 
 def _kind(template: str, parameter: str) -> str | None:
@@ -109,7 +127,7 @@ def _contrary(template: str, name: str, values: Sequence[dict[str, JsonValue]]) 
     for index, value in stated.items():
         is_set = kind == "allowed_set"
         parts = cast("list[JsonValue]", value) if is_set else [value]
-        of[index] = [canonical_json.canonical_bytes(part) for part in parts]
+        of[index] = [merge.meaning("" if is_set else kind or "", part) for part in parts]
         group = merge.class_of(kind, value) if kind is not None else ""
         comparable[group] = comparable.get(group, 0) | 1 << index
         for part in of[index]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from rtgf_node.core import digests, identifiers, times
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import assurance, settlement
-from rtgf_node.core.policy.side import Items, Side, joined, ranked
+from rtgf_node.core.policy.side import CLAUSES, Items, Side, array, joined, ranked
 from rtgf_node.core.snapshot import instant
 from rtgf_node.errors import Code, RtgfError
 
@@ -38,6 +38,7 @@ class IntersectedPolicy(Struct, frozen=True, kw_only=True):
         other, a predicate of the set demands it of the context.
       effective_conflicts: the differences that a rule of the merge registry settled.
       parameters: the same for every merged parameter, also where both sides agree.
+      texts: the canonical text of the members that are most of it.
     """
 
     corridor: str
@@ -59,6 +60,7 @@ class IntersectedPolicy(Struct, frozen=True, kw_only=True):
     required_assurance_level: str
     effective_conflicts: list[Document]
     parameters: list[Document]
+    texts: dict[str, bytes]
 
 
 class _Sides(NamedTuple):
@@ -95,10 +97,14 @@ def between(originator: Side, beneficiary: Side, *, corridor: str) -> Intersecte
     combined = digests.of_documents(_text(token, "policy_snapshot_hash") for token in sides)
 
     def both(part: Callable[[Side], Items]) -> list[JsonValue]:
-        return joined(part(originator), part(beneficiary))
+        return joined(part(originator), part(beneficiary)).values
 
-    def clauses(member: str) -> list[Document]:
-        return cast("list[Document]", joined(*(end.clauses[member] for end in ends)))
+    lists = {member: joined(*(end.clauses[member] for end in ends)) for member in CLAUSES}
+    lists["predicate_set"] = joined(
+        *(end.predicates for end in ends), ranked(assurance.rules(sides))
+    )
+    held = {member: cast("list[Document]", found.values) for member, found in lists.items()}
+    differing = [text for text, outcome in settled.items() if outcome["settled"] is True]
 
     return IntersectedPolicy(
         corridor=place,
@@ -108,13 +114,10 @@ def between(originator: Side, beneficiary: Side, *, corridor: str) -> Intersecte
         policy_max_ttl=min(_number(t, "policy_max_ttl") for t in sides),
         policy_snapshot_hash=combined,
         derived_from=sorted(_text(t, "token_id") for t in sides),
-        duties=clauses("duties"),
-        prohibitions=clauses("prohibitions"),
-        controls=clauses("controls"),
-        predicate_set=cast(
-            "list[Document]",
-            joined(*(end.predicates for end in ends), ranked(assurance.rules(sides))),
-        ),
+        duties=held["duties"],
+        prohibitions=held["prohibitions"],
+        controls=held["controls"],
+        predicate_set=held["predicate_set"],
         data_residency=residency,
         evidence={
             "policy_snapshot": combined,
@@ -125,8 +128,12 @@ def between(originator: Side, beneficiary: Side, *, corridor: str) -> Intersecte
         unmapped_clauses=both(lambda side: side.unmapped_clauses),
         assurance_level=vouched,
         required_assurance_level=required,
-        effective_conflicts=[p for p in settled if p["settled"] is True],
-        parameters=settled,
+        effective_conflicts=[settled[text] for text in differing],
+        parameters=[*settled.values()],
+        texts={
+            **{member: found.text for member, found in lists.items()},
+            "effective_conflicts": array(differing),
+        },
     )
 
 
@@ -159,15 +166,23 @@ def _window(sides: _Sides) -> dict[str, str]:
 
 
 def _residency(sides: _Sides) -> Document | None:
-    """Return the places and mechanisms that both allow; one that says nothing allows all."""
+    """Return the places and mechanisms that both allow; one that says nothing allows all.
+
+    A side that states places and no mechanism lets data leave them by none.
+    """
+    restricting = [
+        (token, residency)
+        for token in sides
+        if isinstance(residency := token.get("data_residency"), dict)
+    ]
     found: Document = {}
     for member in ("allowed", "mechanisms"):
         stated = [
             (token, cast("list[str]", residency[member]))
-            for token in sides
-            if isinstance(residency := token.get("data_residency"), dict) and residency.get(member)
+            for token, residency in restricting
+            if residency.get(member)
         ]
-        if not stated:
+        if not stated or (member == "mechanisms" and len(stated) < len(restricting)):
             continue
         common = set(stated[0][1]).intersection(*(names for _, names in stated))
         if not common:

@@ -33,9 +33,6 @@ PREDICATE_SET_INVALID: Final = "PREDICATE_SET_INVALID"
 PREDICATE_SET_EMPTY: Final = "PREDICATE_SET_EMPTY"
 PLAN_INVALID: Final = "PLAN_INVALID"
 
-CLOCK_OPERATORS: Final = frozenset({"NOW", "AGE_LT_DAYS"})
-"""Operators whose result moves with time."""
-
 MAX_IDENTIFIER_CHARS: Final = 256
 """Characters of a broken predicate's id that a reason repeats."""
 
@@ -159,7 +156,7 @@ def prepare(predicate_set: Any, eval_plan: Any) -> Prepared:  # noqa: ANN401 - o
             f'"eval_plan_hash":{trace.text(expected["hash"])},'
             f'"eval_plan_id":{trace.text(expected["eval_plan_id"])}'
         ),
-        timed=any(CLOCK_OPERATORS.intersection(rule.operators) for rule in rules),
+        timed=any(rule.timed for rule in rules),
     )
 
 

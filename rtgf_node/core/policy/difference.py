@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 from msgspec import Struct
 
-from rtgf_node.core import canonical_json
+from rtgf_node.core import canonical_json, digests
 from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy import conflicts, predicates
 from rtgf_node.core.policy.templates import Library
@@ -28,6 +28,9 @@ STATED_APART: Final = frozenset({"clauses", "scenarios", "policy_snapshot_hash",
 
 AMOUNT: Final = frozenset({"currency", "value"})
 """Members that make an object one amount."""
+
+DECIDING: Final = ("applies_when", "inputs", "derive", "logic", "on_fail")
+"""Members of a predicate by which it decides, and which its clause does not state."""
 
 OF_EVERY_ISSUE: Final = frozenset(
     {
@@ -90,12 +93,13 @@ class Difference(Struct, frozen=True):
 
 
 def of_snapshot(snapshot: Snapshot, library: Library) -> Rules:
-    """Return the rules of a snapshot.
+    """Return the rules of a snapshot; a clause that no template serves has no predicate.
 
     Raises:
-      RtgfError: RTGF_MAP_* of a clause that does not compile.
+      RtgfError: RTGF_MAP_* of a clause that does not compile for any other reason.
     """
-    policy = predicates.compile_snapshot(snapshot, library)
+    every = {clause.clause_id for clause in snapshot.clauses}
+    policy = predicates.compile_snapshot(snapshot, library, waived=every)
     document = cast("Document", msgspec.to_builtins(snapshot))
     references = {one.id: one.instrument for one in snapshot.normative_references}
     clauses: dict[ClauseKey, Document] = {}
@@ -155,12 +159,20 @@ def of_token(token: Mapping[str, Any]) -> Rules:
 
 
 def compare(old: Rules, new: Rules) -> Difference:
-    """Return what changed from `old` to `new`, in the order of names."""
+    """Return what changed from `old` to `new`, in the order of names.
+
+    Of a clause that says the same and is decided otherwise, by another library or an exception, the
+    digests of what decides it are told.
+    """
     both = sorted(old.clauses.keys() & new.clauses.keys())
+    before, after = _deciding(old), _deciding(new)
     changed = [
         ClauseChange(_named(key), _law(new.clauses[key]), changes)
         for key in both
-        if (changes := tuple(changes_in(old.clauses[key], new.clauses[key])))
+        if (
+            changes := tuple(changes_in(old.clauses[key], new.clauses[key]))
+            or tuple(changes_in(before.get(key), after.get(key), "rule"))
+        )
     ]
     return Difference(
         added=tuple(_described(key, new) for key in sorted(new.clauses.keys() - old.clauses)),
@@ -168,6 +180,16 @@ def compare(old: Rules, new: Rules) -> Difference:
         changed=tuple(changed),
         members=tuple(changes_in(old.members, new.members)),
     )
+
+
+def _deciding(rules: Rules) -> dict[ClauseKey, JsonValue]:
+    """Return of each clause the digest of what decides it."""
+    return {
+        (str(one["jurisdiction"]), str(one["clause_id"])): digests.of_document(
+            {name: one.get(name) for name in DECIDING}
+        )
+        for one in rules.predicates
+    }
 
 
 def changes_in(old: JsonValue, new: JsonValue, place: str = "") -> Sequence[Change]:

@@ -47,8 +47,9 @@ def fold(
       relaxes: the clause that each exception is one of.
 
     Raises:
-      RtgfError: RTGF_MAP_RULE_CONFLICT when exceptions lead in a circle, or one has wider parties
-        than the clause it relaxes or relaxes a clause that does not compile.
+      RtgfError: RTGF_MAP_RULE_CONFLICT when exceptions lead in a circle, or one has other parties
+        than the clause it relaxes, relaxes a clause that does not compile, or names a control that
+        the clause it relaxes does not: nobody would be asked for it.
     """
     folded = dict(predicates)
     # The farthest from its home goes first, so that an exception carries its own exceptions along.
@@ -77,6 +78,13 @@ def _relax(rule: dict[str, JsonValue], exception: dict[str, JsonValue]) -> dict[
             Code.RTGF_MAP_RULE_CONFLICT,
             f"clause {exception['clause_id']} is an exception for the {exception['applies_to']},"
             f" but {rule['clause_id']} applies to {rule['applies_to']}; give them the same party",
+        )
+    unasked = _controls(exception) - _controls(rule)
+    if unasked:
+        raise RtgfError(
+            Code.RTGF_MAP_RULE_CONFLICT,
+            f"clause {exception['clause_id']} is an exception of {rule['clause_id']}, which would"
+            f" never ask for {', '.join(sorted(unasked))}; make the control its own clause",
         )
     # A derived name begins with a letter; the digits keep two exceptions' names apart.
     prefix = f"x{str(exception['id']).rpartition('.')[2]}_"
@@ -108,6 +116,10 @@ def _relax(rule: dict[str, JsonValue], exception: dict[str, JsonValue]) -> dict[
         "logic": {"op": "OR", "args": [rule["logic"], terms]},
         "params": {**params, EXCEPTIONS: sorted([*named, exception["clause_id"]], key=str)},
     }
+
+
+def _controls(predicate: Mapping[str, JsonValue]) -> set[str]:
+    return set(cast("dict[str, list[str]]", predicate["on_fail"])["controls"])
 
 
 def _renamed(tree: JsonValue, names: set[str], prefix: str) -> JsonValue:

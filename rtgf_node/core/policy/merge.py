@@ -11,7 +11,7 @@ both go on to apply, each in its own terms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias, cast
@@ -259,3 +259,18 @@ def class_of(kind: str, value: JsonValue) -> str:
             return str(value)
         case _:
             return ""
+
+
+def meaning(kind: str, value: JsonValue) -> Hashable:
+    """Return what values of a kind that say the same have in common, however they are written."""
+    match kind:
+        case "minimum_duration" | "deadline":
+            return duration.parse(value)
+        case "maximum_threshold":
+            return _threshold(value)
+        case "sensitivity":
+            return Decimal(str(value))
+        case "allowed_set" | "required_set":
+            return frozenset(_members(value))
+        case _:
+            return canonical_json.canonical_bytes(value)

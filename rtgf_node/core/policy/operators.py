@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import re2  # type: ignore[import-untyped]  # it ships no types
 
 from rtgf_node.core.policy import arithmetic, calendars
+from rtgf_node.core.policy.blanks import is_blank, says_nothing
 from rtgf_node.core.policy.node import MAX_NODES, Call, Frame, Node, NotLiteral, Run
 from rtgf_node.core.policy.types import (
     BOOLEAN,
@@ -33,6 +34,7 @@ from rtgf_node.core.policy.values import (
     CURRENCY_MISMATCH,
     MISSING,
     OUT_OF_RANGE,
+    READERS,
     TYPE_MISMATCH,
     EvaluationError,
     Value,
@@ -269,16 +271,26 @@ def _has_key(call: Call) -> Node:
 
 
 def _has_value(call: Call) -> Node:
-    member, notes = _member(call), call.notes
+    member, notes, label = _member(call), call.notes, call.label
+    type_ = Type.ANY
+    if len(call.args) == 2:
+        name: str = call.literal(1, str, "the name of a member")
+        declared = call.args[0].shape.member(name)
+        type_, label = declared.type if declared else Type.ANY, f"{label}.{name}"
+    # The whole that a member is of was held to be JSON: of a text, nothing more is to be checked.
+    read, texts = READERS[type_], type_ in {Type.ANY, Type.STRING}
 
     def run(frame: Frame) -> bool:
         value = member(frame)
-        if type(value) is str:
-            says = bool(value.strip())
-        elif value is MISSING or value is None:
-            says = False
+        if texts and type(value) is str:
+            says = not is_blank(value)
         else:
-            says = bool(value) or type(value) not in {list, dict}
+            says = value is not MISSING and not says_nothing(value)
+            if says and type_ is not Type.ANY:
+                try:
+                    read(value)
+                except ValueError:
+                    raise EvaluationError(TYPE_MISMATCH, label) from None
         frame.note(notes[says])
         return says
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
@@ -43,6 +44,8 @@ ParameterType = Literal[
 MAX_LIST_ITEMS = 300
 # Longest text of one parameter; names of lists, events and mechanisms are words.
 MAX_TEXT_CHARS = 128
+# What a name scores that equals a listed alias: a threshold above it would let that party pass.
+MAX_SCORE = Decimal("0.98")
 # A comparison states whether the amount itself is still allowed; sources differ exactly there.
 COMPARISONS = ("gt", "gte")
 
@@ -132,6 +135,10 @@ def _check_value(
             fits = _is_words(value, _WORD) and all(_is_jurisdiction(item) for item in _items(value))
         case "decimal":
             fits = _reads(money.parse_decimal, value)
+            if fits and spec.merge == "sensitivity" and not 0 <= Decimal(str(value)) <= MAX_SCORE:
+                raise _refusal(
+                    f"a match score is from 0 to {MAX_SCORE}: an equal alias scores no more", place
+                )
         case "duration":
             fits = _reads(duration.parse, value)
         case "comparison":

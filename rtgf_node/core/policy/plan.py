@@ -7,7 +7,7 @@ ids, then predicate ids. The order in which predicates were given never matters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from rtgf_node.core import digests
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse
@@ -23,10 +23,22 @@ MAX_PREDICATES: Final = 4096
 _PREFIX: Final = "sha256:"
 
 
-def make(
+class Plan(NamedTuple):
+    """The document of a plan, and its canonical text."""
+
+    document: dict[str, JsonValue]
+    text: bytes
+
+
+def make(predicates: Sequence[Mapping[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Return the plan of a set of predicates; see `written`."""
+    return written(predicates).document
+
+
+def written(
     predicates: Sequence[Mapping[str, JsonValue]], *, parts: Iterable[JsonValue] = ()
-) -> dict[str, JsonValue]:
-    """Return the plan of a set of predicates.
+) -> Plan:
+    """Return the plan of a set of predicates, and its canonical text.
 
     Args:
       predicates: in any order.
@@ -57,7 +69,7 @@ def make(
         seen.add(identifier)
         rank = STAGES.index(str(step["stage"]))
         ranked.append((rank, str(predicate["clause_id"]), identifier, step))
-    return _document([step for *_, step in sorted(ranked)])
+    return _plan([step for *_, step in sorted(ranked)])
 
 
 def _sequence(part: JsonValue) -> list[dict[str, JsonValue]]:
@@ -88,7 +100,7 @@ def arrange(rules: Iterable[Rule]) -> list[Rule]:
 
 def describe(rules: Iterable[Rule]) -> dict[str, JsonValue]:
     """Return the plan document of rules that are in order."""
-    return _document([_step(rule) for rule in rules])
+    return _plan([_step(rule) for rule in rules]).document
 
 
 def _step(rule: Rule) -> dict[str, JsonValue]:
@@ -99,11 +111,18 @@ def _step(rule: Rule) -> dict[str, JsonValue]:
     }
 
 
-def _document(sequence: list[JsonValue]) -> dict[str, JsonValue]:
-    content: dict[str, JsonValue] = {"combining": COMBINING, "sequence": sequence}
-    identifier = digests.of_document(content).removeprefix(_PREFIX)[:12]
-    document: dict[str, JsonValue] = {"eval_plan_id": f"plan.{identifier}", **content}
-    return {**document, "hash": digests.of_document(document)}
+def _plan(sequence: list[JsonValue]) -> Plan:
+    steps = canonical_bytes(sequence)
+    content: dict[str, JsonValue] = {"combining": COMBINING}
+    identifier = digests.sha256(_text(content, steps)).removeprefix(_PREFIX)[:12]
+    content["eval_plan_id"] = f"plan.{identifier}"
+    content["hash"] = digests.sha256(_text(content, steps))
+    return Plan({**content, "sequence": sequence}, _text(content, steps))
+
+
+def _text(members: dict[str, JsonValue], steps: bytes) -> bytes:
+    """Return the text of a plan; its other members are ordered before its sequence."""
+    return b'%b,"sequence":%b}' % (canonical_bytes(members)[:-1], steps)
 
 
 def check(document: JsonValue, predicate_set: Sequence[Mapping[str, JsonValue]]) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from rtgf_node.core import digests
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy import conflicts, exceptions, scope
+from rtgf_node.core.policy import conflicts, exceptions, scope, vocabulary
 from rtgf_node.core.policy import parameters as parameter_types
 from rtgf_node.core.policy.expansion import Expansion
 from rtgf_node.core.policy.plan import STAGES
@@ -135,6 +135,7 @@ def compile_clause(
     for member in ("valid_from", "valid_to"):
         if getattr(clause, member) is not None:
             document[member] = getattr(clause, member)
+    vocabulary.check(document, place=(*place, "params"))
     _check_rule(document, place)
     return document
 

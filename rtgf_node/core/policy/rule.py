@@ -16,15 +16,19 @@ from rtgf_node.core.canonical_json import JsonValue
 from rtgf_node.core.policy.applicability import Applicability, compile_conditions
 from rtgf_node.core.policy.expressions import PATH, Scope, compile_expression, refusal
 from rtgf_node.core.policy.node import Frame, Run
+from rtgf_node.core.policy.scope import validity
 from rtgf_node.core.policy.slots import UNREAD, Place, Slots, fill
 from rtgf_node.core.policy.types import INPUT_SHAPES, Type
 from rtgf_node.core.policy.values import INPUT_MISSING, MISSING, EvaluationError, Value
 from rtgf_node.core.policy.variables import Declared
 from rtgf_node.core.shapes import fit
-from rtgf_node.errors import Code
+from rtgf_node.errors import Code, RtgfError
 
 MAX_NAMES: Final = 64
 """Inputs, and derived names, of one predicate."""
+
+CLOCK_OPERATORS: Final = frozenset({"NOW", "AGE_LT_DAYS"})
+"""Operators whose result moves with time."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -84,7 +88,8 @@ class Predicate(_Part, frozen=True):
     applies_when: dict[str, Any] | None = None
     derive: Annotated[list[Derived], Meta(max_length=MAX_NAMES)] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
-    # The clause's own days. The logic holds them too; here they are for whoever compares rules.
+    # The clause's own days, on which alone it is asked. Its logic holds them too, for whoever
+    # decides by the logic alone.
     valid_from: Name | None = None
     valid_to: Name | None = None
 
@@ -116,6 +121,7 @@ class Rule(NamedTuple):
     Attributes:
       predicate: its document.
       operators: the names of the operators it uses, sorted.
+      window: the first and the last second at which it is in force; None where it always is.
       conditions: when it applies.
       inputs: place, slot and whether it is required, of each input.
       reads: the slot of everything it reads from the context, in the order of the names.
@@ -125,14 +131,26 @@ class Rule(NamedTuple):
 
     predicate: Predicate
     operators: tuple[str, ...]
+    window: tuple[float, float] | None
     conditions: Applicability
     inputs: tuple[tuple[Place, int, bool], ...]
     reads: tuple[int, ...]
     logic: Run
     unfulfilled: Finding
 
+    @property
+    def timed(self) -> bool:
+        """Whether what it says may change with time alone."""
+        return self.window is not None or not CLOCK_OPERATORS.isdisjoint(self.operators)
+
     def evaluate(self, frame: Frame, context: Value, digests: list[str]) -> Finding:
-        """Return what this rule says about a context. Slots it needs are filled, once for all."""
+        """Return what this rule says about a context. Slots it needs are filled, once for all.
+
+        What is not in force asks nothing of a context, not even that it could be evaluated.
+        """
+        window = self.window
+        if window is not None and not window[0] <= frame.at <= window[1]:
+            return _NOT_APPLICABLE
         slots = frame.slots
         problems: list[str] = []
         if self.conditions.tests:
@@ -189,12 +207,13 @@ def compile_rule(document: JsonValue, slots: Slots | None = None) -> Rule:
     logic = compile_expression(predicate.logic, scope, "/logic")
     if logic.shape.type is not Type.BOOLEAN:
         raise refusal(f"the logic gives a {logic.shape}, it should be boolean", "/logic")
-    reads = {test.place.path: test.slot for test in conditions.tests}
+    reads = {where.path: slot for where, slot in conditions.reads()}
     reads.update({place.path: slot for place, slot, _ in inputs})
     denies = predicate.on_fail.decision == "DENY"
     return Rule(
         predicate=predicate,
         operators=tuple(sorted(scope.operators)),
+        window=_window(predicate),
         conditions=conditions,
         inputs=inputs,
         reads=tuple(reads[path] for path in sorted(reads)),
@@ -203,6 +222,16 @@ def compile_rule(document: JsonValue, slots: Slots | None = None) -> Rule:
             "deny" if denies else "controls", (predicate.on_fail.reason,), applies=True
         ),
     )
+
+
+def _window(predicate: Predicate) -> tuple[float, float] | None:
+    """Return the first and the last second at which a rule is in force, where it has either."""
+    if predicate.valid_from is None and predicate.valid_to is None:
+        return None
+    try:
+        return validity({"valid_from": predicate.valid_from, "valid_to": predicate.valid_to})
+    except RtgfError as error:
+        raise refusal(f"valid_from and valid_to are days or times: {error.detail}", "") from error
 
 
 def _declare(given: Input, scope: Scope, slots: Slots, place: str) -> tuple[Place, int, bool]:

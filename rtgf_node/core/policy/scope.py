@@ -12,7 +12,12 @@ from typing import Any
 
 from rtgf_node.core import times
 from rtgf_node.core.canonical_json import JsonValue
-from rtgf_node.core.policy.applicability import CONDITIONS, MAX_CHOICES
+from rtgf_node.core.policy.applicability import (
+    CONDITIONS,
+    MAX_CHOICES,
+    Condition,
+    equivalent_path,
+)
 from rtgf_node.core.policy.values import reader_of
 from rtgf_node.core.shapes import pointer
 from rtgf_node.core.snapshot import instant
@@ -62,13 +67,29 @@ def expression(applies_when: Mapping[str, Any]) -> tuple[JsonValue, list[dict[st
         read: JsonValue = {"var": condition.path}
         value: JsonValue = applies_when[name]
         if condition.comparison != "among":
-            operator = condition.comparison.upper()
-            tests.append({"op": operator, "args": [read, {condition.type.value: value}]})
+            assert isinstance(value, dict)  # `check` saw to it
+            other = equivalent_path(value)
+            inputs[other] = {"name": other, "type": condition.type.value, "required": False}
+            tests.append(_beyond_amount(condition, value))
         elif isinstance(value, list):
             tests.append({"op": "IN", "args": [read, {"list": value}]})
         else:
             tests.append({"op": "EQUALS", "args": [read, value]})
     return (tests[0] if len(tests) == 1 else {"op": "AND", "args": tests}), list(inputs.values())
+
+
+def _beyond_amount(condition: Condition, limit: dict[str, JsonValue]) -> JsonValue:
+    """Return that an amount, or in another currency its equivalent, is beyond a limit."""
+    held: list[JsonValue] = []
+    for same, path in (("EQUALS", condition.path), ("NOT_EQUALS", equivalent_path(limit))):
+        in_it: JsonValue = {"var": f"{condition.path}.currency"}
+        compared: list[JsonValue] = [{"var": path}, {condition.type.value: limit}]
+        tests: list[JsonValue] = [
+            {"op": same, "args": [in_it, limit["currency"]]},
+            {"op": condition.comparison.upper(), "args": compared},
+        ]
+        held.append({"op": "AND", "args": tests})
+    return {"op": "OR", "args": held}
 
 
 def validity(predicate: Mapping[str, Any]) -> tuple[float, float]:

@@ -65,8 +65,8 @@ def read(predicates: Iterable[Document]) -> Statements:
     return found
 
 
-def settle(of_a: Statements, of_b: Statements) -> list[Document]:
-    """Return what became of each parameter that both sides state, in a fixed order.
+def settle(of_a: Statements, of_b: Statements) -> dict[bytes, Document]:
+    """Return what became of each parameter that both sides state, by its canonical text, in order.
 
     Each is `{template, parameter, kind, rule, applies_when, a, b, result, settled}`, where `a` and
     `b` are `{value, clause_id, jurisdiction, citation}` of the clause that is strictest on its
@@ -95,7 +95,12 @@ def settle(of_a: Statements, of_b: Statements) -> list[Document]:
         if a and b:
             for outcome in _outcomes(key[0], key[1], a, b):
                 found.setdefault(canonical_bytes(outcome), outcome)
-    return sorted(found.values(), key=lambda each: (each["template"], each["parameter"]))
+    in_order = sorted(found, key=lambda text: _about(found[text]))
+    return {text: found[text] for text in in_order}
+
+
+def _about(outcome: Document) -> tuple[str, str]:
+    return str(outcome["template"]), str(outcome["parameter"])
 
 
 def _moments(stated: Iterable[Stated]) -> set[float]:
@@ -135,7 +140,7 @@ def _outcomes(
             "a": _cited(mine),
             "b": _cited(yours),
             "result": result,
-            "settled": mine.text != yours.text,
+            "settled": merge.meaning(kind, mine.value) != merge.meaning(kind, yours.value),
         }
 
 

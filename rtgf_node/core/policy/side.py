@@ -6,16 +6,23 @@ parts are sorted out and written in canonical form here, where every corridor fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias, cast
+
+import msgspec
 
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.policy import settlement
 from rtgf_node.core.policy.plan import STAGES
 from rtgf_node.core.policy.settlement import Document, Statements
 
+_cut = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
 Items: TypeAlias = Mapping[tuple[int | str | bytes, ...], JsonValue]
 """Items by what orders them; the last of it is their canonical text, so that each is there once."""
+
+CLAUSES: Final = ("duties", "prohibitions", "controls")
+"""The members of a token that say what each clause demands."""
 
 
 class End(NamedTuple):
@@ -50,7 +57,7 @@ class Side:
             ranked(predicates),
             {
                 member: items(_values(token, member), "clause_id", "jurisdiction")
-                for member in ("duties", "prohibitions", "controls")
+                for member in CLAUSES
             },
             settlement.read(predicates),
         )
@@ -63,30 +70,42 @@ def applies(item: Mapping[str, JsonValue], party: str) -> bool:
     return item["applies_to"] in {party, "both"}
 
 
-def ranked(predicates: Iterable[Document]) -> Items:
+def ranked(predicates: Sequence[Document]) -> Items:
     """Return predicates in the order of the plan."""
+    found = items(predicates, "clause_id", "id")
     return {
-        (STAGES.index(cast("str", p["kind"])), *key): p
-        for p in predicates
-        for key in items([p], "clause_id", "id")
+        (STAGES.index(cast("str", cast("Document", predicate)["kind"])), *key): predicate
+        for key, predicate in found.items()
     }
 
 
-def items(values: Iterable[JsonValue], *members: str) -> Items:
+def items(values: Sequence[JsonValue], *members: str) -> Items:
     """Return items ordered by some of their members, which are text, then by canonical text."""
+    # The text of a list has in it that of each item: it is written once, and cut.
+    texts = _cut(canonical_bytes([*values]))
     return {
-        (
-            *(cast("str", cast("Document", value)[name]) for name in members),
-            canonical_bytes(value),
-        ): value
-        for value in values
+        (*(cast("str", cast("Document", value)[name]) for name in members), bytes(text)): value
+        for value, text in zip(values, texts, strict=True)
     }
 
 
-def joined(*parts: Items) -> list[JsonValue]:
+class Joined(NamedTuple):
+    """A list, and its canonical text."""
+
+    values: list[JsonValue]
+    text: bytes
+
+
+def joined(*parts: Items) -> Joined:
     """Return the items of all parts in order, those that are the same once."""
     held = {key: value for part in parts for key, value in part.items()}
-    return [held[key] for key in sorted(held)]
+    keys = sorted(held)
+    return Joined([held[key] for key in keys], array(cast("bytes", key[-1]) for key in keys))
+
+
+def array(texts: Iterable[bytes]) -> bytes:
+    """Return the canonical text of the list of values that have these canonical texts."""
+    return b"[" + b",".join(texts) + b"]"
 
 
 def _values(token: Document, member: str) -> list[JsonValue]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from rtgf_node.core.policy.blanks import is_blank
 from rtgf_node.core.policy.types import Type
 from rtgf_node.core.policy.values import (
     MISSING,
@@ -82,8 +83,7 @@ def fill(place: Place, context: Value) -> tuple[Value, str]:
         found = found.get(step)
         if found is None:
             return MISSING, f'{place.member}{ABSENT}"'
-    if isinstance(found, str) and not found.strip():
-        # A blank says nothing, and must not pass for an answer.
+    if isinstance(found, str) and is_blank(found):
         return MISSING, f'{place.member}{ABSENT}"'
     try:
         value = place.reader(found)

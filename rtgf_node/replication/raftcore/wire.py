@@ -127,6 +127,12 @@ def message_head(data: bytes) -> MessageHead:
     return MessageHead(kind, found.get(2, 0), found.get(3, 0), found.get(4, 0))
 
 
+def proposal(from_: int, to: int, entry: bytes) -> bytes:
+    """Return the message that asks the leader `to` to take an entry into the log."""
+    head = _number(1, MessageKind.PROPOSAL) + _number(2, to) + _number(3, from_)
+    return head + _text(7, _text(4, entry))
+
+
 def snapshot(index: int, term: int, conf_state: ConfState, data: bytes = b"") -> bytes:
     """Return the protobuf `Snapshot` with which a node begins, or goes on after `index`."""
     meta = _text(1, conf_state.encode()) + _number(2, index) + _number(3, term)

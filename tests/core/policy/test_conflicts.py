@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ CLAUSES = 2_000
 
 DAYS = st.sampled_from([None, "2027-01-01", "2027-02-01", "2027-03-01"])
 MONEY = st.fixed_dictionaries(
-    {"value": st.sampled_from(["1", "2"]), "currency": st.sampled_from(["EUR", "USD"])}
+    {"value": st.sampled_from(["1", "1.0", "2"]), "currency": st.sampled_from(["EUR", "USD"])}
 )
 SETS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=2, unique=True)
 PARAMS = st.one_of(
@@ -80,9 +81,10 @@ def contradict(a: Stated, b: Stated) -> bool:
         row = merge.row(template, name)
         if merge.merge(template, name, [left[name], right[name]]) is None:
             return True
-        if row is not None and row.kind == "maximum_threshold" and left[name] != right[name]:
-            classes = {merge.class_of(row.kind, value) for value in (left[name], right[name])}
-            if len(classes) == 1:
+        if row is not None and row.kind == "maximum_threshold":
+            one_value, other_value = left[name], right[name]
+            amounts = {Decimal(value["value"]) for value in (one_value, other_value)}
+            if one_value["currency"] == other_value["currency"] and len(amounts) > 1:
                 return True
     return False
 

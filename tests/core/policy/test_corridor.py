@@ -11,12 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtgf_node.core import digests
+from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.policy import corridor, plan
 from rtgf_node.core.policy.side import Side
 from rtgf_node.errors import Code, RtgfError
 from tests import contexts, worlds
 
 STRICTNESS = ("PERMIT", "PERMIT_WITH_CONTROLS", "DENY")
+
+
+@pytest.mark.parametrize("name", ["EU-SG", "KR-AU"])
+def test_what_is_most_of_a_corridor_comes_with_its_canonical_text(name):
+    merged = contexts.illustrative_corridor(name)
+    assert merged.effective_conflicts
+    assert {"predicate_set", "effective_conflicts"} < merged.texts.keys()
+    for member, text in merged.texts.items():
+        assert text == canonical_bytes(getattr(merged, member))
 
 
 def settled(name, template, parameter, domain="payments_aml"):

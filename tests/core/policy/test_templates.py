@@ -188,6 +188,7 @@ def test_a_clause_that_no_template_serves(template, kind):
 
 
 EUR = {"value": "1000.00", "currency": "EUR"}
+SCREENING = {"lists": ["un-sc"], "threshold": "0.98", "parties": ["originator"]}
 REVIEW = {"threshold": EUR, "comparison": "gt", "control": "ENHANCED_REVIEW"}
 
 
@@ -211,27 +212,18 @@ REVIEW = {"threshold": EUR, "comparison": "gt", "control": "ENHANCED_REVIEW"}
             "/params/threshold",
         ),
         ("amount_threshold_review", {**REVIEW, "comparison": ">"}, "/params/comparison"),
-        (
-            "sanctions_screening",
-            {"lists": [], "threshold": "0.9", "parties": ["originator"]},
-            "/params/lists",
+        ("sanctions_screening", {**SCREENING, "lists": []}, "/params/lists"),
+        ("sanctions_screening", {**SCREENING, "lists": ["un-sc", "un-sc"]}, "/params/lists"),
+        *(
+            ("sanctions_screening", {**SCREENING, "threshold": score}, "/params/threshold")
+            for score in (0.9, "-0.1", "0.981", "1", "92")
         ),
-        (
-            "sanctions_screening",
-            {"lists": ["un-sc", "un-sc"], "threshold": "0.9", "parties": ["originator"]},
-            "/params/lists",
-        ),
-        (
-            "sanctions_screening",
-            {"lists": ["un-sc"], "threshold": 0.9, "parties": ["originator"]},
-            "/params/threshold",
-        ),
-        (
-            "sanctions_screening",
-            {"lists": ["un-sc"], "threshold": "0.9", "parties": ["butler"]},
-            "/params/parties",
-        ),
+        ("sanctions_screening", {**SCREENING, "parties": ["butler"]}, "/params/parties"),
         ("due_diligence", {"party": "originator", "level": "deluxe"}, "/params/level"),
+        ("prohibited_instrument", {"instruments": ["cash", "Crypto"]}, "/params"),
+        ("prohibited_party_kind", {"party": "originator", "kinds": ["Natural"]}, "/params"),
+        ("risk_class_ban", {"classes": ["Unacceptable"]}, "/params"),
+        ("transfer_safeguard", {"mechanisms": ["SCC"], "control": "ENHANCED_REVIEW"}, "/params"),
         (
             "due_diligence",
             {"party": "originator", "level": "standard", "threshold": EUR},
