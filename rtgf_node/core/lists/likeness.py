@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rtgf_node.core.lists import names
-from rtgf_node.core.lists.question import Query
 from rtgf_node.core.lists.vocabulary import Vocabulary
 
 GREATER = 0.77  # share of the score that the better covered of the two names decides
@@ -25,7 +24,6 @@ _CONTAINED_WORDS = 2  # names and initials that the listed name must have
 _CONTAINED_WEIGHT = 1.6  # and what they must tell: two rare words, three of middling rarity
 _CONTAINED_LIKENESS = 0.999  # its words must all be there as they are
 
-_NOTHING = (0.0, 0.0)
 _ROUNDING = 1e-9  # sums in another order differ by less
 
 
@@ -69,12 +67,12 @@ def listed(
 
 
 def score(
-    asked: list[Asked], significant: int, listed: Listed, vocabulary: Vocabulary
+    asked: list[Asked], total: float, significant: int, listed: Listed, vocabulary: Vocabulary
 ) -> tuple[float, bool]:
     """Return the likeness in 0..1 of the queried words to a listed name, and whether it is exact.
 
-    Words are paired one to one, the likeliest first. `significant` is how many queried words are a
-    name or an initial.
+    Words are paired one to one, the likeliest first. `total` is what the queried words weigh, and
+    `significant` how many of them are a name or an initial.
     """
     pairs: list[tuple[float, int, int]] = []
     lengths, initials = vocabulary.lengths, vocabulary.initials
@@ -100,7 +98,6 @@ def score(
         same += negative == -1.0
     if same == len(asked) == len(listed.words):
         return 1.0, True
-    total = sum(word.weight for word in asked)
     found = _together(
         ours / total,
         theirs / listed.weight,
@@ -112,27 +109,27 @@ def score(
 
 def promising(
     asked: list[Asked],
-    query: Query,
+    total: float,
+    significant: int,
     numbers: Iterable[int],
     everyone: Names,
     vocabulary: Vocabulary,
     least: float,
 ) -> list[tuple[float, int]]:
-    """Return which of these numbers of names may score `least`, after what they score at most.
+    """Return which of these numbers of names may score `least`, after what they `score` at most.
 
     That needs no pairing of words. The first has the greatest bound, which is negative for order.
     """
     most = _most(asked, vocabulary)
-    total = sum(word.weight for word in asked)
     # A score needs one of the two names covered to this share.
     share = (least - LESSER) / GREATER - _ROUNDING
     needed = share * total
-    initials: dict[int, tuple[float, float]] = {}
-    for each in asked:
-        if len(each.text) == 1:
-            more = initials.get(ord(each.text), _NOTHING)
-            initials[ord(each.text)] = (more[0] + INITIAL * each.weight, more[1] + INITIAL)
+    initials = {ord(each.text): INITIAL * each.weight for each in asked if len(each.text) == 1}
     firsts = vocabulary.initials
+    for word, (mine, its) in most.items() if initials else ():
+        if firsts[word] in initials:
+            own_initial = INITIAL * vocabulary.weights[word]
+            most[word] = max(mine, initials[firsts[word]]), max(its, own_initial)
     starts, words, weights = everyone.starts, everyone.words, everyone.weights
     found: list[tuple[float, int]] = []
     for number in numbers:
@@ -144,16 +141,15 @@ def promising(
                 ours += more[0]
                 theirs += more[1]
             elif initials and firsts[word] in initials:
-                more = initials[firsts[word]]
-                ours += more[0]
-                theirs += more[1] * vocabulary.weights[word]
+                ours += initials[firsts[word]]
+                theirs += INITIAL * vocabulary.weights[word]
         weight = weights[number]
         if ours < needed and theirs < share * weight:
             continue
         bound = _together(
-            min(1.0, ours / total),
-            min(1.0, theirs / weight),
-            min(query.significant, everyone.significant[number]),
+            ours / total if ours < total else 1.0,
+            theirs / weight if theirs < weight else 1.0,
+            min(significant, everyone.significant[number]),
             containable=bool(everyone.containable[number]),
         )
         if bound + _ROUNDING >= least:
@@ -164,22 +160,20 @@ def promising(
 
 def _most(asked: list[Asked], vocabulary: Vocabulary) -> dict[int, tuple[float, float]]:
     """Return of each listed word the most it may add to what is found of query and listed name."""
-    likeliest: dict[int, float] = {}
-    ours: dict[int, float] = {}
+    weights = vocabulary.weights
+    most: dict[int, tuple[float, float]] = {}
     for word in asked:
         weight = word.weight
         variants = word.variants
         if len(word.text) > 1 and (initial := vocabulary.letters.get(word.text[0])) is not None:
             variants = {initial: INITIAL, **variants}
         for variant, likely in variants.items():
-            if variant in ours:
-                ours[variant] = max(ours[variant], likely * weight)
-                likeliest[variant] = max(likeliest[variant], likely)
-            else:
-                ours[variant] = likely * weight
-                likeliest[variant] = likely
-    weights = vocabulary.weights
-    return {word: (ours[word], likely * weights[word]) for word, likely in likeliest.items()}
+            more = (likely * weight, likely * weights[variant])
+            if variant in most:
+                known = most[variant]
+                more = (max(known[0], more[0]), max(known[1], more[1]))
+            most[variant] = more
+    return most
 
 
 def _together(first: float, second: float, significant: int, *, containable: bool) -> float:
@@ -187,11 +181,13 @@ def _together(first: float, second: float, significant: int, *, containable: boo
 
     `significant` is how many words of the one that has fewer are a name or an initial.
     """
-    greater, lesser = (first, second) if first > second else (second, first)
     if significant <= 1:
         # A single name is part of many: both names must be covered as a whole.
-        return min(NEARLY, (greater + lesser) / 2)
-    found = GREATER * greater + LESSER * lesser
-    if containable and second >= _CONTAINED_LIKENESS:
-        found = max(found, CONTAINED)
+        found = (first + second) / 2
+    elif first > second:
+        found = GREATER * first + LESSER * second
+    else:
+        found = GREATER * second + LESSER * first
+    if containable and found < CONTAINED and second >= _CONTAINED_LIKENESS and significant > 1:
+        return CONTAINED
     return min(NEARLY, found)

@@ -21,7 +21,8 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from rtgf_node.core.lists import corroboration, question
-from rtgf_node.core.lists.listed_names import ListedNames, Word, packed_names
+from rtgf_node.core.lists.listed_names import ListedNames, packed_names
+from rtgf_node.core.lists.name_sets import Word
 from rtgf_node.core.lists.names import Spelt
 from rtgf_node.core.lists.packed import Buffer
 from rtgf_node.core.lists.question import MAX_PARTY_NAMES, Party, Query
@@ -123,7 +124,7 @@ class _QueriedWord(NamedTuple):
         """Return how the word stands in the list of this name."""
         word = self.standing.get(name)
         if word is None:
-            self.standing[name] = word = listed.word(self.text, self.variants.get(name, {}))
+            self.standing[name] = word = listed.sets.word(self.text, self.variants.get(name, {}))
         return word
 
 

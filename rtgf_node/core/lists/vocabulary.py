@@ -11,7 +11,7 @@ from rtgf_node.core.lists.packed import F64, U8, Packed
 
 _MIN_WEIGHT = 0.35
 _WEIGHT_STEP = 0.055
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LONG = 255  # letters, or more
 
 
@@ -62,7 +62,7 @@ class Vocabulary:
         self.weights: list[float] = [steps[each] for each in held.octets("weights")]
         self.initials = held.octets("initials")
         self.lengths = held.octets("lengths")
-        found = ((letter, self.id_of(letter)) for letter in _LETTERS)
+        found = ((letter, self.id_of(letter)) for letter in LETTERS)
         self.letters = {letter: number for letter, number in found if number is not None}
 
     def __len__(self) -> int:
