@@ -6,8 +6,6 @@ import hashlib
 from collections import OrderedDict
 from typing import Final, NamedTuple, TypeAlias
 
-from rtgf_node.core.times import SKEW_SECONDS
-
 VERDICTS_KEPT: Final = 20_000
 """About 1 KB each beside the question; then the one that was given first is forgotten."""
 
@@ -20,7 +18,10 @@ Name: TypeAlias = bytes | str
 
 
 class Remembered(NamedTuple):
-    """A verdict, good while nothing was applied and no boundary of time was passed, either way."""
+    """A verdict, good while nothing was applied, from when it was given until time may change it.
+
+    A clock that was set back makes it no good: it was not asked what held before.
+    """
 
     version: int
     since: int
@@ -50,11 +51,7 @@ class VerdictMemory:
           now: the time.
         """
         known = self._kept.get(name)
-        if (
-            known is None
-            or known.version != version
-            or not known.since - SKEW_SECONDS <= now < known.until
-        ):
+        if known is None or known.version != version or not known.since <= now < known.until:
             return None
         return known
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
+import trio
 from hypercorn.config import Config as HypercornConfig
 from hypercorn.events import Event, Updated
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
@@ -96,13 +98,41 @@ class Framework:
         return self._app, self._hypercorn, self._context, state
 
 
+class _Ended:
+    """A stream that was answered before its body came: what comes of that is for nobody."""
+
+    async def handle(self, event: object) -> None:
+        pass
+
+
+class _Streams(dict[int, Any]):
+    """Streams by their numbers, also those that have ended."""
+
+    def __missing__(self, number: int) -> _Ended:
+        return _Ended()
+
+
 class _WholeConnection(TCPServer):
-    """Hypercorn's server for one connection, ended when the client has gone."""
+    """Hypercorn's server for one HTTP/2 connection, ended when the client has gone."""
+
+    async def run(self) -> None:
+        with trio.CancelScope() as self._life:
+            await super().run()
+
+    async def protocol_send(self, event: Event) -> None:
+        spoken = self.protocol.protocol
+        if not isinstance(spoken, H2Protocol):
+            # The preface of HTTP/2 is no request: whoever says no more is idle.
+            if isinstance(event, Updated):
+                return
+        elif not isinstance(spoken.streams, _Streams):
+            spoken.streams = _Streams()  # at its first word; there are none yet
+        await super().protocol_send(event)
 
     async def _read_data(self) -> None:
         await super()._read_data()
-        # Else it would wait out the keep-alive time, and count against its client's limit.
-        await self.idle_task.stop()
+        # Not every stream hears that the client has gone; one that does not would last for ever.
+        self._life.cancel()
 
 
 class _OneExchange(TCPServer):

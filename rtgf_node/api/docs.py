@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from rtgf_node.alerts.catalogue import CATALOGUE
 from rtgf_node.api import contract_document, docs_page
 from rtgf_node.api.answers import kept, ready
 from rtgf_node.api.docs_page import MAX_AGE, page
@@ -36,6 +37,15 @@ ADVICE: Final = {
     78: "For the operator: correct the settings; what is wrong is said at the start of the node.",
 }
 """What to do, by the exit code: it follows the cause."""
+
+RUNBOOKS: Final = {
+    Code.RTGF_BUILD_PLAN_DIVERGENCE: "determinism_failure",
+    Code.RTGF_PIPELINE_DETERMINISM_FAIL: "determinism_failure",
+    Code.RTGF_BUILD_TRANSPARENCY_FAIL: "transparency_outage",
+    Code.RTGF_PIPELINE_TRANSPARENCY_FAIL: "transparency_outage",
+    Code.RTGF_TXP_STORE_DAMAGED: "append_violation",
+}
+"""What operators read about a code that is no alert's."""
 
 
 def routes(url: str) -> Views:
@@ -94,10 +104,15 @@ def _about(code: Code) -> Answered:
         for operation in contract_document.operations()
         if code in operation.refusals
     )
+    named = [alert.runbook for alert in CATALOGUE.values() if alert.code is code]
+    if code in RUNBOOKS:
+        named.append(f"docs/runbooks/{RUNBOOKS[code]}.md")
+    runbooks = ", ".join(f"<code>{name}</code>" for name in named)
     return page(
         code.name,
         f"<p>{escape(code.value.title)}.</p><h2>What to do</h2>"
         f"<p>{docs_page.marked(ADVICE[code.value.exit_code])}</p>"
+        f"{f'<p>For the operator: {runbooks}.</p>' if runbooks else ''}"
         f"<h2>Where it comes from</h2><p>{where}; "
         f"the <code>rtgf</code> command ends with {code.value.exit_code}.</p>"
         f"{f'<ul>{listed}</ul>' if listed else ''}"

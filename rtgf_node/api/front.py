@@ -105,7 +105,7 @@ class Front:
         desk, started = self._desk, trio.current_time()
         try:
             asked = self._admitted(asked, started)
-        except RtgfError as error:
+        except Exception as error:  # noqa: BLE001 - logged, and answered
             if isinstance(error, RateLimitedError):
                 desk.metrics.answers.rate_limited()
             return self._done(route.rule, asked, self._problem(error, asked), started)

@@ -53,6 +53,9 @@ class Visitor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_http2: bool
 
 
+_ENDED: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""How it shows that an end has gone."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Visitor).decode
 
@@ -102,12 +105,10 @@ class Hop:
         with trio.socket.from_stdlib_socket(pair[0]) as ours:
             with pair[1] as theirs:
                 await self._hand_in(visitor, theirs)
-            is_answered = False
-            with suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_send_request, stream, ours)
-                    is_answered = await _take_answer(stream, ours)
-                    nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_send_request, stream, ours)
+                is_answered = await _take_answer(stream, ours)
+                nursery.cancel_scope.cancel()
         return is_answered
 
     async def _hand_in(self, visitor: bytes, theirs: socket.socket) -> None:
@@ -121,18 +122,21 @@ class Hop:
 
 
 async def _send_request(stream: Stream, ours: trio.socket.SocketType) -> None:
-    with suppress(OSError, trio.BrokenResourceError):
+    with suppress(*_ENDED):
         while data := await stream.receive_some(PIECE_BYTES):
             await ours.send(data)
-        # The client has gone, or sent what nobody can read.
+    # The client has gone, or sent what nobody can read.
+    with suppress(OSError):
         ours.shutdown(socket.SHUT_WR)
 
 
 async def _take_answer(stream: Stream, ours: trio.socket.SocketType) -> bool:
-    while data := await ours.recv(PIECE_BYTES + 1):
-        if data == WHOLE:
-            return True
-        await stream.send_all(data[1:])
+    """Return whether it came whole, and the client took it."""
+    with suppress(*_ENDED):
+        while data := await ours.recv(PIECE_BYTES + 1):
+            if data == WHOLE:
+                return True
+            await stream.send_all(data[1:])
     return False
 
 

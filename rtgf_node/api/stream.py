@@ -51,17 +51,21 @@ class Streams:
         return self._open.total()
 
     def check_room(self, client: str) -> None:
-        """Raises RtgfError, RTGF_OVERLOADED, if the client may not open another one."""
+        """Look whether the client may open another one.
+
+        Raises:
+          RtgfError: RTGF_VERIFY_RATE_LIMIT if it has its share, RTGF_OVERLOADED if all are taken.
+        """
         if self._open[client] >= self._most_per_client:
-            raise RtgfError(
-                Code.RTGF_OVERLOADED, f"you have {self._most_per_client} streams open already"
-            )
+            detail = f"you have {self._most_per_client} streams open already"
+            raise RtgfError(Code.RTGF_VERIFY_RATE_LIMIT, detail)
         if self._open.total() >= self._most:
             raise RtgfError(Code.RTGF_OVERLOADED, "no more streams can be opened now; try again")
 
-    def enter(self, client: str) -> None:
-        """Count one in."""
+    def enter(self, client: str) -> bool:
+        """Count one in; return whether there was still room, for others may have come meanwhile."""
         self._open[client] += 1
+        return self._open[client] <= self._most_per_client and self._open.total() <= self._most
 
     def leave(self, client: str) -> None:
         """Count one out."""
@@ -95,12 +99,13 @@ def routes(desk: Desk) -> Views:
 
     async def _told(client: str, after: int) -> AsyncGenerator[bytes]:
         # Counted here and not in the view: an answer that is never begun is never ended.
-        streams.enter(client)
+        has_room = streams.enter(client)
         figures.streams.set(streams.total())
         try:
-            async with aclosing(_events(desk, after)) as events:
-                async for piece in events:
-                    yield piece
+            if has_room:
+                async with aclosing(_events(desk, after)) as events:
+                    async for piece in events:
+                        yield piece
         finally:
             streams.leave(client)
             figures.streams.set(streams.total())

@@ -97,7 +97,8 @@ class Memory:
         self._stopwatch = options.get("stopwatch", time.monotonic)
         # Held while the state changes or is judged from; a remembered answer needs neither.
         self._lock = threading.Lock()
-        self._known: dict[bytes, tuple[int, bytes]] = {}
+        # By question: from when until when it is answered so, and the answer.
+        self._known: dict[bytes, tuple[int, int, bytes]] = {}
         self._fresh_until: float | None = None
         self._not_held: str | None = None
         self.failure: RtgfError | None = None
@@ -142,8 +143,8 @@ class Memory:
         """
         key = body if len(body) <= LOOKED_UP_BYTES else sha256(body).digest()
         known = self._known.get(key)
-        if known is not None and self.fresh and self._clock.now() < known[0]:
-            return known[1]
+        if known is not None and self.fresh and known[0] <= self._clock.now() < known[1]:
+            return known[2]
         with self._lock:
             return self._judged(body, key)
 
@@ -166,7 +167,7 @@ class Memory:
         if until > now:
             if len(self._known) >= REMEMBERED:
                 self._known = {}
-            self._known[key] = until, encoded
+            self._known[key] = now, until, encoded
         return encoded
 
     def _resolvers(self, resolvers: Mapping[str, Resolver]) -> Mapping[str, Resolver]:

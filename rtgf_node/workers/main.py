@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -50,11 +50,11 @@ from rtgf_node.api.server_tls import ServerTls
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.egress import Egress
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.figures import summed
 from rtgf_node.keys import pinned
 from rtgf_node.settings import Config
 from rtgf_node.store import Store, follow_store
 from rtgf_node.system_clock import SystemClock
-from rtgf_node.workers import figures as workers_figures
 from rtgf_node.workers import frames
 from rtgf_node.workers.following import Decisions, Following, Questions
 from rtgf_node.workers.frames import Channel, framed
@@ -310,7 +310,7 @@ class Worker:
                 self._channel.put(framed(frames.Connected(self._begin.worker, changes)))
 
     def _put_figures(self) -> None:
-        found = workers_figures.read(self._metrics.registry)
+        found = summed.read(self._metrics.registry)
         samples = [(name, labels, value) for (name, labels), value in found.items()]
         self._channel.put(framed(frames.Figures(samples)))
 
@@ -346,13 +346,13 @@ class Doorkeeper:
 
     def turned_away(self, asked: Asked) -> Answered | None:
         """Return the refusal of a request whose client may not ask the node now, or None."""
-        return self._front.turned_away(asked)
+        return self._unsure(asked) if self._following.is_lagging else self._front.turned_away(asked)
 
     def refused(self, status: int) -> None:
         """Count a request that could not be read."""
         self._front.refused(status)
 
-    def _unsure(self, asked: Asked) -> Answered | Awaitable[Answered]:
+    def _unsure(self, asked: Asked) -> Answered:
         is_verify = asked.path.startswith(("/verify", "/evaluate", "/access/"))
         error = RtgfError(
             Code.RTGF_VERIFY_UNAVAILABLE if is_verify else Code.RTGF_UNAVAILABLE,

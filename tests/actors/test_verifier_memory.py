@@ -6,7 +6,6 @@ import pytest
 
 from rtgf_node.actors import verifier_memory
 from rtgf_node.actors.verifier_memory import SHORT_BYTES, Remembered, VerdictMemory, name_of
-from rtgf_node.core.times import SKEW_SECONDS
 
 
 def test_the_verdict_that_was_given_first_is_forgotten_first(
@@ -24,12 +23,8 @@ def test_the_verdict_that_was_given_first_is_forgotten_first(
 def test_a_verdict_is_good_for_its_version_and_its_time_alone() -> None:
     memory = VerdictMemory()
     memory.keep(b"asked", Remembered(version=7, since=1000, until=2000, answer=b"", result=""))
-    good = [
-        now
-        for now in (999 - SKEW_SECONDS, 1000 - SKEW_SECONDS, 1999, 2000)
-        if memory.recall(b"asked", version=7, now=now)
-    ]
-    assert good == [1000 - SKEW_SECONDS, 1999]
+    good = [now for now in (999, 1000, 1999, 2000) if memory.recall(b"asked", version=7, now=now)]
+    assert good == [1000, 1999]
     assert memory.recall(b"asked", version=8, now=1500) is None
 
 

@@ -233,6 +233,24 @@ async def test_a_critical_header_and_another_type_are_refused(made):
     assert tokens.identify(f"Bearer {signed(header={'typ': 'at+jwt'})}") is not None
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"alg": "ES256", "kid": "ec", "crit": [1]},
+        {"alg": "ES256", "kid": "ec", "crit": [[]]},
+        {"alg": ["ES256"], "kid": "ec"},
+        {"alg": "ES256", "kid": ["ec"]},
+        ["alg"],
+        "alg",
+        b"[" * 3000,
+    ],
+    ids=lambda head: str(head)[:40],
+)
+async def test_a_header_that_is_none_is_refused(made, head):
+    tokens, _, _ = made
+    refused(tokens, f"{segment(head)}.{segment(CLAIMS)}.{segment(b'x' * 64)}")
+
+
 async def test_a_member_that_stands_there_twice_is_refused(made):
     tokens, _, _ = made
     body = json.dumps(CLAIMS)[:-1] + ', "sub": "bank-b"}'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from rtgf_node.api import docs, problems
 from rtgf_node.api.app import App
 from rtgf_node.api.limits import RateLimitedError
 from rtgf_node.errors import Code, RtgfError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def render(error: RtgfError) -> tuple[dict[str, object], dict[str, str]]:
@@ -82,6 +86,19 @@ async def test_the_type_leads_to_a_page_for_every_code():
         assert answer.mimetype == "text/html"
         assert code.value.title.replace("'", "&#x27;").encode() in await answer.get_data()
         assert code.name.encode() in listed
+
+
+async def test_the_page_of_a_code_names_the_runbooks_that_there_are():
+    app = App("pages")
+    app.register_blueprint(docs.routes("https://a.example"))
+    named = set()
+    for name in Code.__members__:
+        text = (await (await app.test_client().get(f"/errors/{name}")).get_data()).decode()
+        found = re.findall("<code>(docs/runbooks/.*?)</code>", text)
+        assert [path for path in found if not (ROOT / path).is_file()] == []
+        named |= {(name, path) for path in found}
+    assert ("RTGF_OP_DATA_GAP", "docs/runbooks/data_gap.md") in named
+    assert ("RTGF_PIPELINE_DETERMINISM_FAIL", "docs/runbooks/determinism_failure.md") in named
 
 
 async def test_a_page_for_an_unknown_code_is_refused_without_showing_it():
