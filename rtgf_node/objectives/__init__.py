@@ -1,0 +1,1 @@
+"""What the node is to keep, as files for Prometheus, Alertmanager and Grafana."""
