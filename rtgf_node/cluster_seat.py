@@ -104,8 +104,8 @@ def leave(store: Store, guard: HeadGuard, *, alone: bool) -> int:
     if voters != (state.raft_id,) and not alone:
         raise RtgfError(
             Code.RTGF_CONFLICT,
-            f"{len(voters)} members decide in this cluster; remove the others first, or, if they "
-            "are gone for good, say so: what only they held is lost",
+            f"{len(voters)} member(s) decide in this cluster; remove the others first, or, if they "
+            "are gone for good, add --others-are-gone: what only they held is lost",
         )
     held = store.log.latest_head()
     if held is not None and guard.read() is None:

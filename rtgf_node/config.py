@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rtgf_node.config_places import Places, refuse
 from rtgf_node.core import note
 from rtgf_node.core.witness_policy import WitnessPolicy
 from rtgf_node.errors import Code, RtgfError
@@ -44,18 +45,18 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        _refuse(f"{path} cannot be read: {error.strerror or error}", str(path))
+        refuse(f"{path} cannot be read: {error.strerror or error}", str(path))
     if len(data) > MAX_FILE_BYTES:
-        _refuse(f"{path} is larger than {MAX_FILE_BYTES} bytes", str(path))
+        refuse(f"{path} is larger than {MAX_FILE_BYTES} bytes", str(path))
     try:
         text = data.decode()
         raw = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        _refuse(f"{path} is not UTF-8 at byte {error.start}", str(path))
+        refuse(f"{path} is not UTF-8 at byte {error.start}", str(path))
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
-        _refuse(f"{path}: {error}", f"{path}:{line[1]}" if line else str(path))
-    places = _Places(path, text)
+        refuse(f"{path}: {error}", f"{path}:{line[1]}" if line else str(path))
+    places = Places(path, text)
     overridden = _override(raw, os.environ if environ is None else environ)  # noqa: TID251 - the only reader
     places.overridden.update(overridden)
     try:
@@ -86,18 +87,6 @@ def locate(path: Path | None, environ: Mapping[str, str] | None = None) -> Path:
     )
 
 
-def redacted(config: Config) -> dict[str, Any]:
-    """Return the settings for printing. Queries of URIs, which may hold access keys, are hidden."""
-    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=str)
-    for table in (*plain["source"], *plain["dataset"]):
-        for name in ("uri", "checksum_uri"):
-            if table.get(name):
-                table[name] = _without_query(table[name])
-        if "uris" in table:
-            table["uris"] = {part: _without_query(uri) for part, uri in table["uris"].items()}
-    return plain
-
-
 def host_and_port(bind: str) -> tuple[str, int]:
     """Return the parts of `host:port`; an IPv6 address stands in brackets; port 0 means any.
 
@@ -108,9 +97,9 @@ def host_and_port(bind: str) -> tuple[str, int]:
     bracketed = host.startswith("[") and host.endswith("]")
     host = host[1:-1] if bracketed else host
     if not host or (":" in host and not bracketed) or not re.fullmatch(r"[0-9]{1,5}", port):
-        _refuse(f"{bind!r} is not of the form host:port, such as 127.0.0.1:8443", None)
+        refuse(f"{bind!r} is not of the form host:port, such as 127.0.0.1:8443", None)
     if int(port) > 65535:
-        _refuse(f"{bind!r} names a port above 65535", None)
+        refuse(f"{bind!r} names a port above 65535", None)
     return host, int(port)
 
 
@@ -142,11 +131,6 @@ def _absolute_uri(uri: str, base: Path) -> str:
     return uri if urlsplit(uri).scheme else (base / uri).as_uri()
 
 
-def _without_query(uri: str) -> str:
-    head, mark, _ = uri.partition("?")
-    return f"{head}?<hidden>" if mark else head
-
-
 def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
     """Write the environment's values into `raw`; return which variable gave which setting."""
     given: dict[str, str] = {}
@@ -161,11 +145,11 @@ def _override(raw: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]
             continue
         if section not in sections:
             hint = _nearest(section, list(sections))
-            _refuse(f"the environment's {variable} names no section of settings{hint}", variable)
+            refuse(f"the environment's {variable} names no section of settings{hint}", variable)
         fields = {field.name: field.type for field in msgspec.structs.fields(sections[section])}
         if name not in fields:
             hint = _nearest(name, list(fields), prefix=f"{variable[: -len(name)]}", upper=True)
-            _refuse(f"the environment's {variable} is not a setting{hint}", variable)
+            refuse(f"the environment's {variable} is not a setting{hint}", variable)
         table = raw.setdefault(section, {})
         if isinstance(table, dict):
             table[name] = _environment_value(variable, environ[variable], fields[name])
@@ -180,52 +164,11 @@ def _environment_value(variable: str, text: str, kind: Any) -> object:  # noqa: 
             return tomllib.loads(f"value = {text}")["value"]
         value: object = msgspec.convert(text, kind, strict=False, dec_hook=_decode_path)
     except (msgspec.ValidationError, tomllib.TOMLDecodeError) as error:
-        _refuse(f"the environment's {variable} does not fit: {error}", variable)
+        refuse(f"the environment's {variable} does not fit: {error}", variable)
     return text if isinstance(value, Path) else value
 
 
-class _Places:
-    """Where each setting stands, for messages: found by reading the text again, line by line."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        self._lines: dict[str, int] = {}
-        self.overridden: dict[str, str] = {}
-        table, counts, quote = "", dict[str, int](), ""
-        for number, line in enumerate(text.splitlines(), start=1):
-            if quote:
-                quote = "" if quote in line else quote
-                continue
-            if header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
-                table = header[2].replace('"', "")
-                if header[1] == "[[":
-                    index = counts.get(table, 0)
-                    counts[table] = index + 1
-                    table = f"{table}[{index}]"
-                self._lines.setdefault(table, number)
-            elif key := re.match(r"\s*([\w\".-]+)\s*=", line):
-                name = key[1].replace('"', "")
-                setting = f"{table}.{name}" if table else name
-                # A dotted key also opens the tables on its way.
-                while setting and setting != table:
-                    self._lines.setdefault(setting, number)
-                    setting = setting.rpartition(".")[0]
-            for mark in ('"""', "'''"):
-                if line.count(mark) % 2:
-                    quote = mark
-
-    def pointer(self, setting: str) -> str:
-        """Return `file:line` of the setting, or of the nearest table around it."""
-        while setting:
-            if setting in self.overridden:
-                return self.overridden[setting]
-            if setting in self._lines:
-                return f"{self._path}:{self._lines[setting]}"
-            setting = re.sub(r"(\.?[^.\[]+|\[[^\]]*\])$", "", setting)
-        return f"{self._path}:1"
-
-
-def _explain(error: msgspec.ValidationError, places: _Places) -> NoReturn:
+def _explain(error: msgspec.ValidationError, places: Places) -> NoReturn:
     """Refuse with the setting's place, and the nearest name if it does not exist."""
     message, _, path = str(error).partition(" - at `$")
     setting = path.rstrip("`").removeprefix(".")
@@ -233,10 +176,10 @@ def _explain(error: msgspec.ValidationError, places: _Places) -> NoReturn:
     if unknown is None:
         shown = "it is not written as config/rtgf.example.toml shows; its form is"
         message = message.replace("Expected `str` matching regex", shown)
-        _refuse(f"{setting}: {message}" if setting else message, places.pointer(setting))
+        refuse(f"{setting}: {message}" if setting else message, places.pointer(setting))
     full = f"{setting}.{unknown[1]}" if setting else unknown[1]
     hint = _nearest(unknown[1], _names_in(setting), prefix=f"{setting}." if setting else "")
-    _refuse(f"{full} is not a setting{hint}", places.pointer(full))
+    refuse(f"{full} is not a setting{hint}", places.pointer(full))
 
 
 def _names_in(setting: str) -> list[str]:
@@ -255,11 +198,7 @@ def _nearest(name: str, known: list[str], *, prefix: str = "", upper: bool = Fal
     return f"; there are {', '.join(shown)}"
 
 
-def _refuse(detail: str, pointer: str | None) -> NoReturn:
-    raise RtgfError(Code.RTGF_CONFIG_INVALID, detail, pointer=pointer)
-
-
-def _check(config: Config, places: _Places) -> None:
+def _check(config: Config, places: Places) -> None:
     """Refuse settings that fit one by one and not together."""
     for section in ("http", "cluster", "metrics"):
         setting, bind = f"{section}.bind", getattr(config, section).bind
@@ -267,16 +206,16 @@ def _check(config: Config, places: _Places) -> None:
             try:
                 host, _ = host_and_port(bind)
             except RtgfError as error:
-                _refuse(f"{setting}: {error.detail}", places.pointer(setting))
+                refuse(f"{setting}: {error.detail}", places.pointer(setting))
             if section == "metrics" and not _is_loopback(host):
                 detail = f"{setting}: it has no TLS and asks nobody who they are; bind to loopback"
-                _refuse(detail, places.pointer(setting))
+                refuse(detail, places.pointer(setting))
     if (config.keys.root_kid is None) != (config.keys.root_public is None):
-        _refuse("keys: root_kid and root_public go together", places.pointer("keys"))
+        refuse("keys: root_kid and root_public go together", places.pointer("keys"))
     if (config.audit.certificate_file is None) != (config.audit.key_file is None):
-        _refuse("audit: certificate_file and key_file go together", places.pointer("audit"))
+        refuse("audit: certificate_file and key_file go together", places.pointer("audit"))
     if config.library.folder is not None and config.library.key is None:
-        _refuse(
+        refuse(
             "library.folder: pin the public key that signed it as library.key",
             places.pointer("library.folder"),
         )
@@ -285,7 +224,7 @@ def _check(config: Config, places: _Places) -> None:
         place = f"source[{index}]"
         for did in source.authorities:
             if did not in known:
-                _refuse(
+                refuse(
                     f"{place}.authorities: {did} has no pinned keys; add an [[authority]] for it",
                     places.pointer(f"{place}.authorities"),
                 )
@@ -294,6 +233,8 @@ def _check(config: Config, places: _Places) -> None:
         _check_dataset(dataset, f"dataset[{index}]", config.fetch, places)
     for index, hook in enumerate(config.webhook):
         _check_uri(hook.url, f"webhook[{index}].url", config.fetch, places)
+    for index, channel in enumerate(config.alert_channel):
+        _check_uri(channel.url, f"alert_channel[{index}].url", config.fetch, places)
     _check_witnesses(config, places)
     _check_oauth(config, places)
     tables = (
@@ -306,27 +247,28 @@ def _check(config: Config, places: _Places) -> None:
         ("witnessed_log", "origin", [item.origin for item in config.witnessed_log]),
         ("peer_log", "name", [item.name for item in config.peer_log]),
         ("webhook", "name", [item.name for item in config.webhook]),
+        ("alert_channel", "name", [item.name for item in config.alert_channel]),
         ("role", "uri", [item.uri for item in config.role]),
     )
     for table, field, values in tables:
         for index, value in enumerate(values):
             if value in values[:index]:
                 setting = f"{table}[{index}].{field}"
-                _refuse(f"{setting}: {value} stands there twice", places.pointer(setting))
+                refuse(f"{setting}: {value} stands there twice", places.pointer(setting))
 
 
-def _check_dataset(dataset: DatasetConfig, place: str, fetch: FetchConfig, places: _Places) -> None:
+def _check_dataset(dataset: DatasetConfig, place: str, fetch: FetchConfig, places: Places) -> None:
     if (dataset.uri is None) == (not dataset.uris):
-        _refuse(f"{place}: give either uri, or uris with one for each part", places.pointer(place))
+        refuse(f"{place}: give either uri, or uris with one for each part", places.pointer(place))
     needs = {"signed": "key", "checksum": "checksum_uri"}.get(dataset.authenticity)
     if needs is not None and getattr(dataset, needs) is None:
-        _refuse(
+        refuse(
             f"{place}.authenticity: {dataset.authenticity} needs {needs}",
             places.pointer(f"{place}.authenticity"),
         )
     if dataset.min_records > dataset.max_records:
         setting = f"{place}.min_records"
-        _refuse(f"{setting}: it is above max_records", places.pointer(setting))
+        refuse(f"{setting}: it is above max_records", places.pointer(setting))
     settings: dict[str, str | None] = {
         f"{place}.uris.{part}": uri for part, uri in dataset.uris.items()
     }
@@ -336,7 +278,7 @@ def _check_dataset(dataset: DatasetConfig, place: str, fetch: FetchConfig, place
             _check_uri(uri, setting, fetch, places)
 
 
-def _check_witnesses(config: Config, places: _Places) -> None:
+def _check_witnesses(config: Config, places: Places) -> None:
     """Refuse verifier keys that are none, a quorum that cannot be met, hosts that are not asked."""
     asked: list[tuple[str, RemoteConfig]]
     asked = [(f"witness[{index}]", item) for index, item in enumerate(config.witness)]
@@ -350,34 +292,34 @@ def _check_witnesses(config: Config, places: _Places) -> None:
     try:
         WitnessPolicy.of([item.verifier_key for item in config.witness], config.log.witness_quorum)
     except RtgfError as error:
-        _refuse(f"log.witness_quorum: {error.detail}", places.pointer("log.witness_quorum"))
+        refuse(f"log.witness_quorum: {error.detail}", places.pointer("log.witness_quorum"))
     if config.log.witness_mode == "closed" and not config.witness:
-        _refuse(
+        refuse(
             "log.witness_mode: closed needs a [[witness]], or no head is ever shown",
             places.pointer("log.witness_mode"),
         )
 
 
-def _check_oauth(config: Config, places: _Places) -> None:
+def _check_oauth(config: Config, places: Places) -> None:
     oauth = config.oauth
     if oauth.issuer is None:
         return
     if (oauth.jwks_uri is None) == (oauth.jwks_file is None):
-        _refuse("oauth: give either jwks_uri or jwks_file", places.pointer("oauth"))
+        refuse("oauth: give either jwks_uri or jwks_file", places.pointer("oauth"))
     if not any(oauth.roles.values()):
-        _refuse("oauth.roles: without it no token gives a role", places.pointer("oauth"))
+        refuse("oauth.roles: without it no token gives a role", places.pointer("oauth"))
     if oauth.jwks_uri is not None:
         _check_uri(oauth.jwks_uri, "oauth.jwks_uri", config.fetch, places)
 
 
-def _check_key(text: str, setting: str, places: _Places) -> None:
+def _check_key(text: str, setting: str, places: Places) -> None:
     try:
         note.parse_key(text)
     except RtgfError as error:
-        _refuse(f"{setting}: {error.detail}", places.pointer(setting))
+        refuse(f"{setting}: {error.detail}", places.pointer(setting))
 
 
-def _check_uri(uri: str, setting: str, fetch: FetchConfig, places: _Places) -> None:
+def _check_uri(uri: str, setting: str, fetch: FetchConfig, places: Places) -> None:
     parts = urlsplit(uri)
     if "@" in parts.netloc:
         problem = "a URI holds no user name or password"
@@ -392,7 +334,7 @@ def _check_uri(uri: str, setting: str, fetch: FetchConfig, places: _Places) -> N
     else:
         problem = ""
     if problem:
-        _refuse(f"{setting}: {problem}", places.pointer(setting))
+        refuse(f"{setting}: {problem}", places.pointer(setting))
 
 
 def _is_loopback(host: str) -> bool:

@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import httpcore2
@@ -150,17 +150,18 @@ class Egress:
         uri: str,
         body: bytes,
         *,
+        method: Literal["POST", "PUT"] = "POST",
         content_type: str = "text/plain; charset=utf-8",
         headers: Mapping[str, str] | None = None,
     ) -> Answered:
-        """Return what a POST is answered with, whatever its status; tried once, no redirects.
+        """Return what is answered to a body, whatever the status; tried once, no redirects.
 
         Raises:
           RtgfError: RTGF_SANCTIONS_FETCH_FAILED if there is no complete answer in time.
         """
         told = {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}
         lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in told.items()]
-        return await self._once("POST", uri, body, lines)
+        return await self._once(method, uri, body, lines)
 
     async def _once(
         self, method: str, uri: str, body: bytes | None, headers: list[tuple[bytes, bytes]]

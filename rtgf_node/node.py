@@ -39,6 +39,7 @@ from rtgf_node.actors.supervisor import Child, Restarts, Supervisor
 from rtgf_node.actors.terms_intake import TermsIntake
 from rtgf_node.actors.verifier import VerifierActor
 from rtgf_node.actors.waiver_intake import WaiverIntake
+from rtgf_node.alerting import Alerting
 from rtgf_node.api import admin_socket, bearer
 from rtgf_node.api.access import Access
 from rtgf_node.api.desk import Desk
@@ -287,6 +288,7 @@ class Node:
         if neighbours.mailbox is not None:
             boxes["witness"] = neighbours.mailbox
         news = RevocationNews(replicator.feed)
+        alerting = Alerting(config, clock, metrics, signers, place)
         self._supervisor = Supervisor(
             [
                 Child("log", log_actor.run),
@@ -310,8 +312,9 @@ class Node:
                 Child("approvals", approvals.run),
                 *([Child("syslog", syslog.run)] if config.audit.syslog else []),
                 Child("fetcher", fetcher.run),
-                # Stopped first: its last root goes into the log.
+                # Stopped before the others: its last root goes into the log.
                 Child("decisions", decisions.run),
+                Child("alerts", alerting.run),
             ],
             Restarts(),
         )
@@ -329,7 +332,9 @@ class Node:
             fetcher=fetcher,
             workers=workers.checks,
             cluster=place.checks,
+            alerts=alerting.lines,
         )
+        alerting.watch(readiness, syslog)
         metrics.watch([box.statistics for box in boxes.values()], self._supervisor.statistics)
         metrics.watch([], workers.statistics)
         metrics.others = workers.figures

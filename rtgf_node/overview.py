@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import trio
-from cryptography import x509
 from prometheus_client.core import Metric
 
 from rtgf_node.actors.mailbox import MailboxStatistics
 from rtgf_node.api.access import Caller
 from rtgf_node.core import times
+from rtgf_node.figures.summed import Summed
+from rtgf_node.keys import certificate_expiry
 from rtgf_node.ops.audit_trail import AuditTrail
 from rtgf_node.readiness import Readiness, serve_times
 from rtgf_node.store.node_store import DATABASE
@@ -34,7 +32,6 @@ from rtgf_node.wire.overview import (
     SourceFigures,
     Tally,
 )
-from rtgf_node.workers.figures import Summed
 
 REQUESTS: Final = "rtgf_http_requests"
 REQUEST_SECONDS: Final = "rtgf_http_request_duration_seconds"
@@ -83,7 +80,7 @@ class Overview(NamedTuple):
                 )
                 for key in store.keys.all()
             ],
-            certificates=self._certificates(),
+            certificates=certificate_expiry.ends(readiness.config),
             disk=self._disk(),
             cursors=Cursors(
                 log=status.tree_size,
@@ -151,15 +148,6 @@ class Overview(NamedTuple):
             )
         return found
 
-    def _certificates(self) -> list[Expiry]:
-        tls = self.readiness.config.tls
-        named = (("server", tls.certificate_file), ("client authority", tls.client_ca_file))
-        return [
-            Expiry(name=file.name, purpose=purpose, expires_at=ends)
-            for purpose, file in named
-            for ends in _ends(file)
-        ]
-
     def _disk(self) -> Disk:
         folder = self.readiness.config.node.data_dir
         usage = shutil.disk_usage(folder)
@@ -197,17 +185,3 @@ def _tally(family: Metric) -> Tally:
     rising = [up_to[end] for end in ends]
     counts = [now - before for before, now in zip([0, *rising], rising, strict=False)]
     return Tally(bounds=ends[:-1], counts=counts or [0], sum=total)
-
-
-def _ends(file: Path) -> Iterable[str]:
-    """Return when the first certificate of a file ends; nothing if it cannot be read."""
-    try:
-        return (_end(file, file.stat().st_mtime_ns),)
-    except (OSError, ValueError):
-        return ()
-
-
-@lru_cache(maxsize=16)
-def _end(file: Path, _changed: int) -> str:
-    end = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
-    return times.to_text(int(end.timestamp()))

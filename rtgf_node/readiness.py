@@ -24,6 +24,7 @@ from rtgf_node.settings import Config
 from rtgf_node.store import Store
 from rtgf_node.wire import (
     ActorStatus,
+    AlertLine,
     Check,
     DatasetStatus,
     QuarantinedFile,
@@ -52,6 +53,7 @@ class Readiness(NamedTuple):
     fetcher: FetcherActor
     workers: Callable[[], list[Check]]
     cluster: Callable[[], list[Check]]
+    alerts: Callable[[], tuple[AlertLine, ...]]
 
     def ready(self) -> ReadyAnswer:
         """Return `not_ready` if it must not be asked, `degraded` if something is old, else `ready`.
@@ -140,6 +142,7 @@ class Readiness(NamedTuple):
                 for took in (serve_times(statistics),)
             ],
             halted=self.log.halted,
+            alerts=self.alerts(),
             quarantine=tuple(
                 QuarantinedFile(
                     name=row.name,

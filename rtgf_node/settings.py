@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from rtgf_node.alerts.settings import AlertChannelConfig, AlertsConfig
 from rtgf_node.setting_forms import (
     Collector,
     Count,
@@ -22,6 +23,7 @@ from rtgf_node.setting_forms import (
     ProofType,
     Rate,
     Seconds,
+    Section,
     Share,
     TokenAlgorithm,
     TokenType,
@@ -35,10 +37,6 @@ Role = Literal[
 Act = Literal["publish", "accept_conflicts", "rotate", "revoke_key", "membership"]
 TokenRole = Literal["partner", "monitor"]
 WebhookEvent = Literal["revocation", "reinstatement"]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file. A setting that it does not have is refused."""
 
 
 class NodeConfig(Section, frozen=True):
@@ -218,7 +216,7 @@ class OauthConfig(Section, frozen=True):
     )
     skew_seconds: Annotated[int, msgspec.Meta(ge=0, le=300)] = 60
     roles_claim: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("scope",)
-    roles: dict[str, tuple[TokenRole, ...]] = {}
+    roles: dict[str, tuple[TokenRole, ...]] = msgspec.field(default_factory=dict)
 
 
 class FetchConfig(Section, frozen=True):
@@ -273,7 +271,7 @@ class DatasetConfig(Section, frozen=True):
     provider: str
     reader: Name
     uri: str | None = None
-    uris: dict[str, str] = {}
+    uris: dict[str, str] = msgspec.field(default_factory=dict)
     schedule_seconds: WholeSeconds = 3600
     authenticity: Literal["signed", "checksum", "tls_only"] = "tls_only"
     key: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
@@ -367,6 +365,7 @@ class Config(Section, frozen=True):
     compiler: CompilerConfig = CompilerConfig()
     approvals: ApprovalsConfig = ApprovalsConfig()
     audit: AuditConfig = AuditConfig()
+    alerts: AlertsConfig = AlertsConfig()
     verify: VerifyConfig = VerifyConfig()
     authzen: AuthzenConfig = AuthzenConfig()
     library: LibraryConfig = LibraryConfig()
@@ -384,6 +383,7 @@ class Config(Section, frozen=True):
     witnessed_log: tuple[WitnessedLogConfig, ...] = ()
     peer_log: tuple[PeerLogConfig, ...] = ()
     webhook: tuple[WebhookConfig, ...] = ()
+    alert_channel: tuple[AlertChannelConfig, ...] = ()
     role: tuple[RoleConfig, ...] = ()
 
     def log_origin(self) -> str:

@@ -28,12 +28,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from rtgf_node import __version__
+from rtgf_node.figures.alerts import AlertFigures
 from rtgf_node.figures.answers import ANSWER_MILLISECONDS, AnswerFigures
 from rtgf_node.figures.cluster import ClusterFigures
 from rtgf_node.figures.decisions import DecisionFigures
 from rtgf_node.figures.neighbours import NeighbourFigures
 from rtgf_node.figures.pushes import PushFigures
-from rtgf_node.workers.figures import Samples, Summed
+from rtgf_node.figures.summed import Samples, Summed
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,6 +42,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 BUILD_SECONDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 150.0, 300.0, 900.0)
 MAPPING_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 LAG_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+HEAD_SECONDS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 PROPAGATION_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0)
 
 LAG_EVERY_SECONDS: Final = 1.0  # often enough to see a stall, seldom enough to cost nothing
@@ -232,6 +234,11 @@ class Metrics:
         self.proof_latency = histogram(
             "rtgf_transparency_proof_latency_ms", "Time to make a proof.", ANSWER_MILLISECONDS
         )
+        self.head_delay = histogram(
+            "rtgf_transparency_head_delay_seconds",
+            "From the request for an entry until a signed head covers it.",
+            HEAD_SECONDS,
+        )
         self.log_tree_size = gauge("rtgf_log_tree_size", "Leaves under the newest signed head.")
         # Answers.
         self.answers = AnswerFigures(registry)
@@ -243,6 +250,7 @@ class Metrics:
         self.decisions = DecisionFigures(registry)
         self.neighbours = NeighbourFigures(registry)
         self.push = PushFigures(registry)
+        self.alerts = AlertFigures(registry)
         self.raft = ClusterFigures()
         # Keys and revocation.
         self.key_rotations = counter(

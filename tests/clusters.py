@@ -6,12 +6,12 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rtgf_node.cli.demo_node import RunningNode, free_port
-from rtgf_node.cli.local_cluster import wait_settled, who_leads
+from rtgf_node.cli.local_cluster import eventually, wait_settled, who_leads
 from rtgf_node.wire.cluster import ClusterAnswer
-from tests.nodes import PATIENCE_SECONDS, RATES, TestNode
+from tests.nodes import PATIENCE_SECONDS, RATES, Reply, TestNode
 
 SOON = f"{RATES}\n[decisions]\nroot_every_seconds = 1.0\n"
 """Settings with which nobody waits long for a root of decisions."""
@@ -135,6 +135,21 @@ class TestCluster:
     def settled(self) -> None:
         """Wait until every member that runs has applied all that the leader committed."""
         wait_settled(self._running, self.shown)
+
+    def ask(self, name: str, method: str, path: str, body: Any = None, **given: Any) -> Reply:
+        """Ask a member, as `TestNode.ask`; again as long as it says that it cannot now."""
+
+        def look() -> Reply | None:
+            reply = self.nodes[name].ask(method, path, body, **given)
+            return reply if reply.status != 503 else None
+
+        return eventually(look, f"{name} cannot do it")
+
+    def revoke(self, name: str, token: str, *, reason: str = "policy_withdrawn") -> Reply:
+        """Have a member withdraw a token, once."""
+        asked = {"items": [{"token": token, "reason": reason}]}
+        once = {"Idempotency-Key": f"{name}-{token}"}
+        return self.ask(name, "POST", "/admin/revoke", asked, role="operator", headers=once)
 
     def roots(self) -> set[str]:
         """Return the roots of the newest heads that the members show, once they have settled."""

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import msgspec
 from prometheus_client.metrics import MetricWrapperBase
 
+from rtgf_node.alerts.catalogue import CATALOGUE
 from rtgf_node.api import contract_document
 from rtgf_node.errors import Code
 from rtgf_node.settings import Config
@@ -80,7 +81,7 @@ def metrics() -> str:
     for family in node.registry.collect():
         stated = tuple(family.samples[0].labels) if family.samples else ()
         found[family.name] = _metric(family, getattr(family, "_labelnames", stated), moves=True)
-    parts = [node, node.decisions, node.neighbours, node.push]
+    parts = [node, node.decisions, node.neighbours, node.push, node.alerts]
     for name, value in [pair for part in parts for pair in vars(part).items()]:
         if isinstance(value, MetricWrapperBase):
             family = next(iter(value.describe()))
@@ -99,6 +100,12 @@ def _metric(family: Any, labels: tuple[str, ...], *, moves: bool) -> tuple[objec
         family.documentation,
         "yes" if moves else "not in this version",
     )
+
+
+def alerts() -> str:
+    """Every alert, with its runbook."""
+    body = ((f"[{a.name}]({a.name}.md)", a.severity, a.sentence) for a in CATALOGUE.values())
+    return rows(("alert", "severity", "what is so"), body)
 
 
 def templates() -> str:
@@ -206,6 +213,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "errors": errors,
     "settings": settings,
     "metrics": metrics,
+    "alerts": alerts,
     "templates": templates,
     "controls": controls,
     "runtime": runtime,

@@ -34,7 +34,9 @@ from rtgf_node.keys.key_provider import FileKeyProvider
 CONTEXTS = Path(__file__).resolve().parents[1] / "config" / "policies" / "examples"
 ORIGIN = "fma.example/log"
 RATES = "\n[limits]\npublic_per_second = 10000.0\npublic_burst = 100000\n"
-PATIENCE_SECONDS = 20.0
+SELDOM = "\n[decisions]\nroot_every_seconds = 3600.0\n"
+"""Where a test says nothing of decisions, no root of them comes into the log while it looks."""
+PATIENCE_SECONDS = 60.0
 """After so long an answer is missing; nothing waits for it in good times."""
 
 
@@ -101,7 +103,7 @@ class TestNode:
         )
         log = f'[log]\norigin = "{ORIGIN}"\n'
         self._plain = f"{text}\n{self.world.settings}\n{log}"
-        self.toml.write_text(self._plain + settings)
+        self._configure(settings)
 
     def copy(self, folder: Path, *, settings: str = RATES) -> TestNode:
         """Return a node that begins where this one stopped: same keys, log and tokens."""
@@ -115,8 +117,12 @@ class TestNode:
             .replace(f"127.0.0.1:{self.metrics_port}", f"127.0.0.1:{twin.metrics_port}")
             .replace(str(self.folder), str(folder))
         )
-        twin.toml.write_text(twin._plain + settings)
+        twin._configure(settings)
         return twin
+
+    def _configure(self, settings: str) -> None:
+        seldom = "" if "[decisions]" in settings else SELDOM
+        self.toml.write_text(f"{seldom}{self._plain}{settings}")
 
     def _take_ports(self) -> None:
         self.port, self.metrics_port = free_port(), free_port()

@@ -1,41 +1,28 @@
-"""What needs a human: read off an overview, the worst first, each with the screen that has more."""
+"""What needs a human: the alerts of a node, and what is none yet, the worst first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from rtgf_node.client.standing import WARN_DAYS
 from rtgf_node.core import times
-from rtgf_node.wire import Check
 from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
 from tui.tones import BAD, WARN, Tone
 from tui.watch import Watch
 
-WARN_DAYS: Final = 30
-"""Before a key or certificate ends: time enough for a ceremony."""
-
 LATE_DAYS: Final = 7
-"""The alert rules' own limit for keys (P1)."""
-
-LOW_DISK: Final = 0.10
-"""Of the disk free: below it an operator has days, not weeks."""
-
-_SCREENS: Final = {
-    "dataset": "sources",
-    "builds": "builds",
-    "actors": "actors",
-    "workers": "actors",
-    "log": "log",
-}
+"""From when on the node says so itself, with an alert."""
 
 
 class Need(NamedTuple):
-    """One thing to look at, and where."""
+    """One thing to look at, and where. `more` is said of it when there is room."""
 
     tone: Tone
     text: str
     screen: str
+    more: tuple[str, ...] = ()
 
 
 def needs(seen: OverviewAnswer) -> list[Need]:
@@ -60,37 +47,21 @@ def of_all(current: Watch, watches: Sequence[Watch]) -> list[Need]:
 
 
 def _all(seen: OverviewAnswer) -> Iterator[Need]:
-    status, now = seen.status, times.parse(seen.at)
-    if status.halted:
-        yield Need(BAD, f"the log is halted: {status.halted}", "log")
-    must = {"actors", "log", "verifier", "decisions"}
-    for check in status.ready.checks:
-        if not check.ok and not (check.name == "intake" and status.halted):
-            kind = check.name.partition(":")[0]
-            tone = BAD if check.name in must else WARN
-            yield Need(tone, _words(check), _SCREENS.get(kind, "safety"))
+    now = times.parse(seen.at)
+    for alert in seen.status.alerts:
+        yield Need(
+            WARN if alert.severity == "P2" else BAD,
+            f"{alert.severity} {alert.name}: {alert.detail}",
+            alert.screen,
+            (
+                f"{alert.sentence}, since {words.since(alert.since, now)}",
+                f"what to do: {alert.runbook}",
+            ),
+        )
     if seen.waiting:
         noun = "request waits" if seen.waiting == 1 else "requests wait"
         yield Need(WARN, f"{seen.waiting} {noun} for a second person", "approvals")
-    for source in seen.sources:
-        if source.outcome == "refused" and source.kind == "source":
-            yield Need(WARN, f"source {source.name} was refused: {source.detail}", "sources")
-    for actor in seen.actors:
-        if actor.restarts:
-            times_ = "once" if actor.restarts == 1 else f"{actor.restarts} times"
-            yield Need(WARN, f"actor {actor.name} was restarted {times_}", "actors")
     for one in (*seen.keys, *seen.certificates):
         left = times.parse(one.expires_at) - now
-        if one.revoked_at is None and left < WARN_DAYS * words.DAY:
-            tone = BAD if left < LATE_DAYS * words.DAY else WARN
-            ends = f"ends in {words.age(left)}" if left > 0 else "has ended"
-            yield Need(tone, f"{one.purpose} {one.name} {ends}", "safety")
-    disk = seen.disk
-    if disk.total_bytes and disk.free_bytes < LOW_DISK * disk.total_bytes:
-        yield Need(WARN, f"the disk has {words.size(disk.free_bytes)} left", "safety")
-
-
-def _words(check: Check) -> str:
-    kind, _, name = check.name.partition(":")
-    what = f"list {name}" if kind == "dataset" else check.name.replace(":", " ").replace("_", " ")
-    return f"{what}: {check.detail}"
+        if one.revoked_at is None and LATE_DAYS * words.DAY <= left < WARN_DAYS * words.DAY:
+            yield Need(WARN, f"{one.purpose} {one.name} ends in {words.age(left)}", "safety")

@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any, Final
 
+from textual import constants
+
 from rtgf_node.errors import Code, RtgfError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -29,6 +31,11 @@ def is_own(host: str, origin: str | None, port: int) -> bool:
     """
     own = {f"{name}:{port}" for name in (LOOPBACK, "localhost")}
     return host in own and (origin is None or origin in {f"http://{one}" for one in own})
+
+
+def is_served() -> bool:
+    """Return whether this process draws for a visitor, who has no terminal."""
+    return constants.DRIVER is not None
 
 
 def serve(command: Sequence[str], port: int) -> None:

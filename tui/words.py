@@ -72,7 +72,7 @@ def short(digest: str, length: int = 12) -> str:
     """Return a digest by its first characters, which is what people compare at a glance."""
     kind, colon, hexa = digest.partition(":")
     if not colon:
-        return digest[:length]
+        return digest if len(digest) <= length else f"{digest[: length - 1]}…"
     return f"{kind}:{hexa[:length]}…" if len(hexa) > length else digest
 
 

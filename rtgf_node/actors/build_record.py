@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import msgspec
 import trio
 
-from rtgf_node.actors.messages import Compile
+from rtgf_node.actors.mailbox import Mailbox
+from rtgf_node.actors.messages import Compile, RecordBuild, RecordRefusal
 from rtgf_node.core.build_inputs import Place
 from rtgf_node.core.canonical_json import parse_object
 from rtgf_node.core.clock import Clock
@@ -105,6 +106,23 @@ class BuildRecord:
             code=error.code.name if error else None,
             detail=error.detail if error else None,
             causes=[problem(cause) for cause in error.causes] if error else [],
+        )
+
+
+class Records:
+    """What outlives the process of builds: the registry puts it into the register."""
+
+    def __init__(self, registry: Mailbox) -> None:
+        self._registry = registry
+
+    async def keep(self, build: BuildRecord, *, state: str | None = None) -> None:
+        """Keep how far a build is; its state, or the one that it is about to have."""
+        await self._registry.ask(RecordBuild(build.build_id, state or build.state, build.summary()))
+
+    async def refuse(self, error: RtgfError, *, subject: str, digest: str = "") -> None:
+        """Keep what was refused, and why."""
+        await self._registry.ask(
+            RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
         )
 
 

@@ -1,4 +1,4 @@
-"""The compiler actor: finds what is due, builds it twice, signs and publishes it.
+"""The compiler actor: finds what is due, has it made and issued, and knows what became of it.
 
 One build at a time; it runs beside the mailbox, so that its progress can be asked for and it can be
 cancelled. Until the whole build is committed to the log none of its tokens is served, and a build
@@ -10,39 +10,27 @@ from __future__ import annotations
 
 import shutil
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 import trio
 
 from rtgf_node.actors import build_record
+from rtgf_node.actors.build_making import Making
 from rtgf_node.actors.build_planner import Planner
-from rtgf_node.actors.build_record import BuildRecord
-from rtgf_node.actors.build_work import Work, id_of, select
-from rtgf_node.actors.issuing import WAITING, Issuing, Ready
+from rtgf_node.actors.build_record import BuildRecord, Records
+from rtgf_node.actors.build_work import Work, id_of
+from rtgf_node.actors.issuing import WAITING, Issuing
 from rtgf_node.actors.mailbox import Mailbox
-from rtgf_node.actors.messages import (
-    BuildStatus,
-    CancelBuild,
-    Compile,
-    RecordBuild,
-    RecordRefusal,
-    SettleBuild,
-)
+from rtgf_node.actors.messages import BuildStatus, CancelBuild, Compile, SettleBuild
 from rtgf_node.building.processes import Standby
-from rtgf_node.building.twice import build_twice, left_in
-from rtgf_node.core import digests
-from rtgf_node.core.build import BuildOutput, UnbuildableError
-from rtgf_node.core.build_inputs import Place
+from rtgf_node.building.twice import left_in
 from rtgf_node.core.clock import Clock
-from rtgf_node.core.times import to_text
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.manual_review import MANUAL_REVIEW, write_review
 from rtgf_node.store.objects import ObjectStore
 from rtgf_node.store.registry_store import BuildRow, RegistryStore
 from rtgf_node.telemetry import Metrics
-from rtgf_node.wire import BuildAnswer, Document
+from rtgf_node.wire import BuildAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -78,22 +66,31 @@ class CompilerActor:
         metrics: Metrics,
     ) -> None:
         self._mailbox = mailbox
-        self._registry = registry
         self._issuing = issuing
         self._planner = planner
         self._register = builds
-        self._objects = objects
         self._alone = alone
         self._build_in = build_in
-        self._review_file = build_in.with_name(MANUAL_REVIEW)
-        self._keep_divergent_in = keep_divergent_in
-        self._processes = processes
         self._timeout = timeout_seconds
         self._clock = clock
         self._metrics = metrics
         self._builds: OrderedDict[str, BuildRecord] = OrderedDict()
         self._running: BuildRecord | None = None
         self._standby = Standby()
+        self._records = Records(registry)
+        self._making = Making(
+            planner=planner,
+            issuing=issuing,
+            records=self._records,
+            objects=objects,
+            build_in=build_in,
+            keep_divergent_in=keep_divergent_in,
+            processes=processes,
+            standby=self._standby,
+            renamed=self._remember,
+            clock=clock,
+            metrics=metrics,
+        )
         self._interrupted = builds.running_builds()
         self.unpublished: str | None = None
         """The build that was finished or out of time, and could not be published since."""
@@ -160,7 +157,7 @@ class CompilerActor:
             work = self._planner.plan(request, self._clock.now()).going_on(left)
         except RtgfError as error:
             self._metrics.build_done(0.0, error.code.name)
-            await self._record_refusal(error, subject="plan", digest="")
+            await self._records.refuse(error, subject="plan")
             raise
         build = BuildRecord(work.build_id, request, self._clock, again=again)
         self._remember(build)
@@ -210,7 +207,7 @@ class CompilerActor:
         if settled.state == "approved":
             nursery.start_soon(self._publish_approved, build, settled)
         else:
-            await self._keep_record(build, state=settled.state)
+            await self._records.keep(build, state=settled.state)
             build.end(settled.state)
 
     async def _publish_approved(self, build: BuildRecord, settled: SettleBuild) -> None:
@@ -230,9 +227,9 @@ class CompilerActor:
         try:
             with build.scope:
                 try:
-                    await self._keep_record(build)
+                    await self._records.keep(build)
                     with trio.fail_after(self._timeout) as limit:
-                        await self._run_stages(build, work, limit)
+                        await self._making.make(build, work, limit)
                 except RtgfError as error:
                     failure = error
                 except trio.TooSlowError:
@@ -272,122 +269,7 @@ class CompilerActor:
         """Record how a build ended, if the log takes it; else the next start finds it running."""
         try:
             if why is not None:
-                await self._record_refusal(why, subject=build.build_id, digest=build.build_id)
-            await self._keep_record(build, state=state)
+                await self._records.refuse(why, subject=build.build_id, digest=build.build_id)
+            await self._records.keep(build, state=state)
         except RtgfError as error:
             log.error("build_end_not_recorded", build_id=build.build_id, detail=error.detail)
-
-    async def _run_stages(self, build: BuildRecord, work: Work, limit: trio.CancelScope) -> None:
-        work, output = await self._compile(build, work)
-        if output is None:
-            build.end("nothing_due")
-            return
-        build.manifest_digest = digests.sha256(output.manifest)
-        build.stage("compare", f"both gave {len(output.artefacts)} artefacts, byte for byte equal")
-        build.unsatisfiable = output.unsatisfiable()
-        names, accepted = await select(build, work, output, self._metrics.mapped)
-        if not names:
-            build.end("nothing_due")
-            return
-        await trio.to_thread.run_sync(self._keep_reports, output)
-        ready = Ready(
-            manifest=output.manifest,
-            names=tuple(names),
-            read=output.artefacts.__getitem__,
-            accepted=tuple(accepted),
-            content_digests=tuple(work.content_digests),
-        )
-        await self._issuing.issue(build, ready, limit=limit)
-
-    async def _compile(self, build: BuildRecord, work: Work) -> tuple[Work, BuildOutput | None]:
-        """Return what both runs built, without the entries that cannot be built.
-
-        Those fail with their own code and stop nothing else: what is due without them is planned
-        anew. None if nothing is.
-        """
-        refused: dict[Place, RtgfError] = {}
-        failed = dict(work.failures)
-        while True:
-            build.failed = [build_record.failure(place, failed[place]) for place in sorted(failed)]
-            if work.targets == 0:
-                break
-            build.stage("compile", "twice, in fresh processes with other hash seeds and time zones")
-            try:
-                output = await self._compile_once(build, work)
-            except UnbuildableError as error:
-                self._keep_review(build.build_id, error.failures)
-                refused |= {
-                    place: build_record.refused(each) for place, each in error.failures.items()
-                }
-            else:
-                await self._record_failures(failed)
-                return work, output
-            work = self._planner.plan(build.asked, self._clock.now(), without=refused)
-            failed = {**work.failures, **refused}
-            if work.targets:
-                await self._rename(build, work.build_id)
-                build.stage("plan", f"{len(failed)} entries fail; {work.targets} tokens are due")
-        if len(failed) > 1:
-            await self._record_failures(failed)
-        if failed:
-            raise failed[min(failed)]
-        return work, None
-
-    def _keep_review(self, build_id: str, failures: Mapping[Place, RtgfError]) -> None:
-        """Write down which clauses halted the build, for the person who has to look at them."""
-        unsupported = Code.RTGF_MAP_UNSUPPORTED_CLAUSE
-        places = {
-            place for place, error in failures.items() if build_record.mentions(error, unsupported)
-        }
-        if places:
-            halted: Document = {"build_id": build_id, "halted_at": to_text(self._clock.now())}
-            clauses = self._planner.manual_review(places)
-            self._metrics.clauses_mapped.labels("unmapped").inc(len(clauses))
-            write_review(self._review_file, [{**clause, **halted} for clause in clauses])
-
-    async def _compile_once(self, build: BuildRecord, work: Work) -> BuildOutput:
-        """Return what both runs built; a refusal by its stage, with its reason inside."""
-        try:
-            return await build_twice(
-                work.request,
-                folder=self._build_in,
-                keep_in=self._keep_divergent_in,
-                processes=self._processes,
-                progress=build.step,
-                mapped=self._metrics.mapping_duration.observe,
-                key=self._issuing.key_of(work.request),
-                resumed=build.resumed,
-                standby=self._standby,
-            )
-        except RtgfError as error:
-            if build_record.mentions(error, Code.RTGF_SANCTIONS_HASH_MISMATCH):
-                self._metrics.hash_mismatch()
-            if isinstance(error, UnbuildableError):
-                raise
-            raise build_record.refused(error) from error
-
-    async def _rename(self, build: BuildRecord, build_id: str) -> None:
-        """Go on under the id of the inputs without what cannot be built; the old id stays known."""
-        await self._keep_record(build, state="replanned")
-        build.build_id = build_id
-        self._remember(build)
-        await self._keep_record(build)
-
-    def _keep_reports(self, output: BuildOutput) -> None:
-        """Keep the manifest and all that is no token, to be asked for by digest."""
-        self._objects.put(output.manifest)
-        for name in output.artefacts:
-            if not name.startswith("tokens/"):
-                self._objects.put(output.artefacts[name])
-
-    async def _keep_record(self, build: BuildRecord, *, state: str | None = None) -> None:
-        await self._registry.ask(RecordBuild(build.build_id, state or build.state, build.summary()))
-
-    async def _record_failures(self, failed: Mapping[Place, RtgfError]) -> None:
-        for place, error in failed.items():
-            await self._record_refusal(error, subject=f"{place.name}:{place.domain}", digest="")
-
-    async def _record_refusal(self, error: RtgfError, *, subject: str, digest: str) -> None:
-        await self._registry.ask(
-            RecordRefusal(code=error.code.name, subject=subject, digest=digest, detail=error.detail)
-        )

@@ -99,6 +99,7 @@ class LogActor:
         self._counted = reader.size
         self._grown = trio.Event()
         self._uncovered: list[tuple[Envelope, Outcome]] = []
+        self._unsigned: list[tuple[int, float]] = []  # sizes that wait for a head, since when
         self.halted: str | None = contradiction
         """Why intake is halted after an incident; None in good times."""
         self._contradicted = contradiction is not None
@@ -210,6 +211,8 @@ class LogActor:
                 envelope.fail(outcome)
                 continue
             leaves += len(outcome.leaf_indexes)
+            if outcome.leaf_indexes and not self._contradicted and self.forked is None:
+                self._unsigned.append((outcome.tree_size, envelope.asked_at))
             request = envelope.request
             proved = isinstance(request, CommitProved)
             waits = proved or (isinstance(request, Commit) and request.covered)
@@ -286,6 +289,11 @@ class LogActor:
 
     def _cover(self, size: int, document: bytes) -> None:
         """Answer everybody whose entries a durable head, which is this document, covers now."""
+        now = trio.current_time()
+        for end, since in self._unsigned:
+            if end <= size:
+                self._metrics.head_delay.observe(now - since)
+        self._unsigned = [one for one in self._unsigned if one[0] > size]
         waiting, self._uncovered = self._uncovered, []
         to_prove = []
         for envelope, outcome in waiting:

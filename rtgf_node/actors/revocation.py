@@ -22,6 +22,7 @@ from rtgf_node.core.as_of import AsOf
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import KeySet, Signer
+from rtgf_node.core.withdrawal_reasons import LIFTABLE, REASONS
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication import commands
 from rtgf_node.replication.revocation_news import entry_of
@@ -29,18 +30,6 @@ from rtgf_node.store import Store
 from rtgf_node.store.revocation_store import RevocationRow, Status
 from rtgf_node.telemetry import Metrics
 from rtgf_node.wire import Document, RevocationEntry, RevokeAnswer
-
-REASONS = frozenset(
-    {
-        "key_compromise",
-        "superseded",
-        "policy_withdrawn",
-        "issued_in_error",
-        "corridor_suspended",
-        "cessation",
-    }
-)
-"""Why a token may be withdrawn; only `corridor_suspended` can be lifted again."""
 
 LIST_TYP = "rtgf-revocations+jws"
 LISTS_KEPT = 256
@@ -240,7 +229,7 @@ class RevocationActor:
 def _status(wanted: str, reason: str) -> Status:
     if wanted == "valid":
         return "valid"
-    return "suspended" if reason == "corridor_suspended" else "invalid"
+    return "suspended" if reason == LIFTABLE else "invalid"
 
 
 def entry(row: RevocationRow) -> RevocationEntry:

@@ -97,10 +97,6 @@ class Supervisor:
             for life in self._lives
         )
 
-    def is_ready(self) -> bool:
-        """Whether every child has started and none is between two lives."""
-        return all(life.state is ChildState.RUNNING for life in self._lives)
-
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run the children until cancelled, then stop them. Call it once.
 

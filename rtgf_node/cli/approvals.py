@@ -15,6 +15,17 @@ from rtgf_node.wire.approvals import ApprovalAnswer, ApprovalRequest
 app = App(name="approvals", help="Approve or refuse what takes two persons.")
 
 Id = Annotated[str, Parameter(help="The request, as `rtgf approvals list` shows it.")]
+HEADERS = (
+    "request",
+    "state",
+    "acts",
+    "subject",
+    "asked by",
+    "asked at",
+    "until",
+    "settled by",
+    "reason",
+)
 Reason = Annotated[str, Parameter(help="Why; it goes into the log.")]
 
 
@@ -25,7 +36,7 @@ def list_approvals(
     key: KeyFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what waits for a second person, and what was settled, the newest first.
+    """List what waits for a second person, then what was settled, the newest first.
 
     Where it runs: anywhere that reaches the node, over HTTPS as operator, approver or auditor.
 
@@ -36,8 +47,23 @@ def list_approvals(
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
         answer = node.approvals()
-    lines = "\n".join(map(text, answer.approvals)) or "nothing waits, and nothing was settled"
-    output.result(answer, lines, as_json=as_json)
+    ordered = sorted(answer.approvals, key=lambda one: one.state != "waiting")
+    rows = [
+        (
+            one.approval_id,
+            one.state,
+            ", ".join(one.acts),
+            one.subject,
+            one.asked_by,
+            one.asked_at,
+            one.deadline if one.state == "waiting" else None,
+            one.settled_by,
+            one.reason,
+        )
+        for one in ordered
+    ]
+    table = output.table(HEADERS, rows, none="nothing waits, and nothing was settled")
+    output.result(answer, table, as_json=as_json)
     return 0
 
 

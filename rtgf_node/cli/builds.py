@@ -37,8 +37,9 @@ def list_builds(
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
         answer = node.builds()
-    rows = [(one.at, one.state, one.build_id) for one in answer]
-    text = output.table(("at", "state", "build"), rows, none="nothing was built yet: rtgf compile")
+    rows = [(one.at, one.state, one.build_id, one.manifest_digest) for one in answer]
+    headers = ("at", "state", "build", "manifest")
+    text = output.table(headers, rows, none="nothing was built yet: rtgf compile")
     output.result(answer, text, as_json=as_json)
     return 0
 

@@ -26,7 +26,6 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.whole_file import write_whole
 from rtgf_node.wire.cluster import (
     ClusterAnswer,
-    ClusterMember,
     JoinDocument,
     LeadershipRequest,
     MemberRequest,
@@ -213,23 +212,27 @@ def text(answer: ClusterAnswer) -> str:
     rows = [
         (
             one.name,
-            one.role,
+            "leader" if answer.leads(one) else one.role,
+            answer.state_of(one),
+            one.match,
+            answer.behind(one),
             one.address,
-            "leads" if one.name == answer.leader else "",
-            _lag(one, answer),
         )
         for one in answer.members
     ]
+    headers = ("member", "role", "state", "holds", "behind", "address")
     leader = answer.leader or "nobody"
-    behind = [f"waits: {answer.waits}"] if answer.waits else []
+    # One that waits for its first state has no age; the answer has a very great one.
+    age = f", {answer.staleness_seconds:.1f} s old" if not answer.waits else ""
+    waits = [f"waits: {answer.waits}"] if answer.waits else []
     return "\n".join(
         [
             f"{answer.cluster}: {leader} leads term {answer.term}",
             f"this is {answer.name}, {answer.role}; applied {answer.applied} of {answer.commit}, "
-            f"{answer.tree_size} log entries, {answer.staleness_seconds:.1f} s old",
-            *behind,
+            f"{answer.tree_size} log entries{age}",
+            *waits,
             "",
-            output.table(("member", "role", "address", "", "behind"), rows),
+            output.table(headers, rows),
         ]
     )
 
@@ -238,13 +241,6 @@ def _changed(answer: MembershipAnswer) -> str:
     if answer.state == "waiting":
         return f"waits for a second person: rtgf approvals approve {answer.approval_id}"
     return text(answer.cluster)
-
-
-def _lag(member: ClusterMember, answer: ClusterAnswer) -> str:
-    if member.match is None:
-        return "" if member.role == "removed" else "the leader knows"
-    behind = f"{max(0, answer.last_index - member.match)}"
-    return behind if member.active else f"{behind}, silent"
 
 
 for _verb in (

@@ -135,7 +135,10 @@ def join(
 def leave(
     *,
     others_are_gone: Annotated[
-        bool, Parameter(help="The other members are lost for good, and what only they held.")
+        bool,
+        Parameter(
+            negative="", help="The other members are lost for good, and what only they held."
+        ),
     ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from rtgf_node import __version__
 from rtgf_node.cli import output
+from rtgf_node.cli.actors import actors
 from rtgf_node.cli.approvals import app as approvals
 from rtgf_node.cli.audit import audit
 from rtgf_node.cli.audit_trail import app as audit_trail
@@ -30,6 +31,7 @@ from rtgf_node.cli.explain import explain
 from rtgf_node.cli.export import export
 from rtgf_node.cli.fetch import fetch
 from rtgf_node.cli.help import TwoColumns, help_of
+from rtgf_node.cli.incident import app as incident
 from rtgf_node.cli.init import init
 from rtgf_node.cli.keys import app as keys
 from rtgf_node.cli.library import app as library
@@ -42,6 +44,7 @@ from rtgf_node.cli.replay import replay
 from rtgf_node.cli.restore import restore
 from rtgf_node.cli.revocations import revocations
 from rtgf_node.cli.revoke import revoke
+from rtgf_node.cli.safety import safety
 from rtgf_node.cli.serve import serve
 from rtgf_node.cli.sources import sources
 from rtgf_node.cli.status import status
@@ -74,7 +77,10 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 VERBS: tuple[tuple[str, tuple[App | Callable[..., int], ...]], ...] = (
-    ("Run a node", (init, serve, status, dashboard, events, keys, backup, restore, cluster)),
+    (
+        "Run a node",
+        (init, serve, status, dashboard, events, actors, safety, keys, backup, restore, cluster),
+    ),
     ("Rules and lists", (fetch, sources, quarantine, policy, diff, waiver, library)),
     (
         "Tokens",
@@ -91,7 +97,7 @@ VERBS: tuple[tuple[str, tuple[App | Callable[..., int], ...]], ...] = (
         ),
     ),
     ("Questions", (verify, explain, decisions)),
-    ("Proofs", (audit, check, export, audit_trail, log)),
+    ("Proofs", (audit, check, incident, export, audit_trail, log)),
     ("To try it", (demo, partner_kit, version)),
 )
 """What there is to do, by what it is about, in the order in which it is come to."""

@@ -16,6 +16,8 @@ from rtgf_node.errors import Code, RtgfError
 from rtgf_node.settings import Config
 from rtgf_node.system_clock import SystemClock
 
+USAGE_EXIT = 2
+
 ANSWER_SECONDS = 5.0
 """A node that does not answer for so long is called unreachable; it is asked again at once."""
 
@@ -61,6 +63,9 @@ def dashboard(
     """
     if web is not None:
         return _web(web, operate=operate)
+    if screenshot is None and not _in_terminal():
+        output.say("rtgf: the dashboard needs a terminal; without one: rtgf status")
+        return USAGE_EXIT
     # Brings Textual with it, which no other command needs.
     from tui import pictures
     from tui.app import Dashboard, Options
@@ -97,6 +102,13 @@ def dashboard(
     written = [str(path) for path in pictures.take(app, screenshot, _size(size))]
     output.result(written, "\n".join(written), as_json=as_json)
     return 0
+
+
+def _in_terminal() -> bool:
+    """Return whether somebody sees what is drawn: in a terminal, or in a browser through --web."""
+    from tui import web
+
+    return web.is_served() or all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rtgf_node.cli import layout, output
+from rtgf_node.cli.demo_node import need_port
 from rtgf_node.cli.demo_story import Story
 from rtgf_node.cli.output import AsJson
 from rtgf_node.errors import Code, RtgfError
@@ -30,7 +32,10 @@ def demo(
         Path | None,
         Parameter(help="A folder with the publishers' full real lists, instead of small ones."),
     ] = None,
-    port: Annotated[int | None, Parameter(help="Port of the node; else a free one.")] = None,
+    port: Annotated[
+        int | None,
+        Parameter(validator=Number(gte=1, lte=65_535), help="Port of the node; else a free one."),
+    ] = None,
     keep: Annotated[
         bool, Parameter(negative="", help="Leave the node running until Ctrl-C.")
     ] = False,
@@ -45,6 +50,8 @@ def demo(
       rtgf demo
       rtgf demo --folder /tmp/rtgf --lists ./datasets --keep
     """
+    if port is not None:
+        need_port(port)
     where = folder or _free_folder()
     tell = output.say if as_json else _to_stdout
     outcome = Story(where, lists=lists, port=port, tell=tell).run(keep=keep)

@@ -19,7 +19,7 @@ from rtgf_node.errors import Code, RtgfError
 START_SECONDS = 60.0
 """An empty node is up in about two seconds; a loaded machine may need many more."""
 
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 """It drains what is asked and closes the store; then it is killed."""
 
 POLL_SECONDS = 0.1
@@ -37,6 +37,20 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def need_port(port: int) -> None:
+    """Refuse a port of this machine that a node could not listen on now.
+
+    Raises:
+      RtgfError: RTGF_INPUT_INVALID, with the reason of the operating system.
+    """
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise RtgfError(
+            Code.RTGF_INPUT_INVALID, f"port {port} cannot be had: {error.strerror}; choose another"
+        ) from error
 
 
 class RunningNode:
@@ -108,9 +122,13 @@ class RunningNode:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def wait(self) -> int:
-        """Wait until the process has ended, and return its exit code."""
-        return self._process.wait() if self._process is not None else 0
+    def wait(self, seconds: float | None = None) -> int:
+        """Wait until the process has ended, and return its exit code.
+
+        Raises:
+          subprocess.TimeoutExpired: it goes on after so many seconds.
+        """
+        return self._process.wait(seconds) if self._process is not None else 0
 
     def wait_end(self) -> None:
         """Wait until the node ends by itself or by Ctrl-C, which it is sent too."""

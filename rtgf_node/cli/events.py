@@ -14,6 +14,7 @@ from rtgf_node.client import Node
 from rtgf_node.wire.overview import Cursors
 
 Stream = Literal["log", "acts", "denials"]
+HEADERS = ("at", "stream", "number", "what", "about", "who", "request")
 
 
 def events(
@@ -47,12 +48,8 @@ def events(
     # Stable: within a second, each stream stays in its order.
     found.reverse()
     found.sort(key=lambda one: str(one["at"]), reverse=True)
-    rows = [
-        (one["at"], one["stream"], one["number"], one["what"], one["about"], one["who"])
-        for one in found
-    ]
-    headers = ("at", "stream", "number", "what", "about", "who")
-    text = output.table(headers, rows, none="nothing happened yet")
+    rows = [[one[name] for name in HEADERS] for one in found]
+    text = output.table(HEADERS, rows, none="nothing happened yet")
     output.result(found, text, as_json=as_json)
     return 0
 
@@ -69,17 +66,20 @@ def _newest(node: Node, stream: Stream, come_to: Cursors, limit: int) -> Iterato
                 "what": event["type"],
                 "about": event["subject"],
                 "who": event["actor"],
+                "request": None,
             }
         return
     newest = come_to.acts if stream == "acts" else come_to.denials
     since = max(1, newest - limit + 1)
     for line in node.audit_trail(kind=stream, since=since, limit=limit).lines:
         entry = line["entry"]
+        subjects = entry.get("subjects") or ()
         yield {
             "at": entry["at"],
             "stream": stream,
             "number": line["seq"],
             "what": entry["outcome"],
-            "about": f"{entry['method']} {entry['path']}",
+            "about": " ".join([entry["method"], entry["path"], ", ".join(subjects)]).rstrip(),
             "who": entry["client"] or entry["address"],
+            "request": entry["request_id"],
         }

@@ -28,7 +28,7 @@ from rtgf_node.whole_file import write_whole
 from rtgf_node.wire.cluster import ClusterAnswer, JoinDocument, MemberRequest
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 """Longer than anything takes here when all is well."""
 POLL_SECONDS = 0.02
 
@@ -122,7 +122,7 @@ class LocalCluster:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
         self._stack = ExitStack()
         self._clock = SystemClock()
         self.nodes: dict[str, LocalNode] = {}

@@ -21,13 +21,10 @@ from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.keys import key_files, pki
-from rtgf_node.keys.key_provider import FASTEST, MODERATE, FileKeyProvider, Purpose, SealCost
+from rtgf_node.keys.key_provider import FASTEST, MODERATE, ONLINE, FileKeyProvider, SealCost
 from rtgf_node.setting_forms import Did, HttpsUrl
 from rtgf_node.store import create_store
 from rtgf_node.whole_file import sync_folder, write_whole
-
-PURPOSES: tuple[Purpose, ...] = ("token", "log", "status", "receipt", "notify", "witness")
-"""What a node signs: each has a key of its own, which vouches for nothing else."""
 
 ROOT_LIFETIME_SECONDS = 20 * 365 * 86_400
 """A root is replaced by a ceremony and a new pin, not by the calendar."""
@@ -147,7 +144,7 @@ def _fill(draft: Path, wish: Wish, *, at: int) -> Folder:
         write_whole(draft / "keys/passphrase", passphrase + b"\n", mode=SECRET)
     root = _make_root(draft / "root", wish.issuer, at=at)
     provider = FileKeyProvider.create(draft / "keys", passphrase, cost=cost)
-    keys = KeySet(provider.generate(use, issuer=wish.issuer, at=at) for use in PURPOSES)
+    keys = KeySet(provider.generate(use, issuer=wish.issuer, at=at) for use in ONLINE)
     _make_statements(draft / "keys", keys, root)
     create_store(draft / "data").close()
     given = wish.passphrase_file

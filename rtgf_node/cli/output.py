@@ -57,6 +57,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, none: str
     return layout.table(headers, rows, width=layout.width_of(sys.stdout))
 
 
+def milliseconds(value: float | None) -> str:
+    """Return milliseconds as they stand in a table; `-` while they are not known."""
+    return "-" if value is None else f"{value:.2f} ms"
+
+
 def groups_of_four(text: str) -> str:
     """Return a fingerprint as people compare it: in groups of four."""
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))

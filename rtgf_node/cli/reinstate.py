@@ -9,15 +9,14 @@ from cyclopts import Parameter
 from rtgf_node.cli import connection, output, revoke
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.core.withdrawal_reasons import LIFTABLE, Reason
 from rtgf_node.wire import RevokeItem, RevokeRequest
 
 
 def reinstate(
     token: Annotated[str, Parameter(help="The token's id, URI or jti.")],
     *,
-    reason: Annotated[revoke.Reason, Parameter(help="For which it had been suspended.")] = (
-        "corridor_suspended"
-    ),
+    reason: Annotated[Reason, Parameter(help="For which it had been suspended.")] = LIFTABLE,
     config: ConfigFile = None,
     cert: CertificateFile = None,
     key: KeyFile = None,

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.core.withdrawal_reasons import Reason
 from rtgf_node.wire import RevokeAnswer, RevokeItem, RevokeRequest
 
 USAGE_EXIT = 2
-
-Reason = Literal[
-    "key_compromise",
-    "superseded",
-    "policy_withdrawn",
-    "issued_in_error",
-    "corridor_suspended",
-    "cessation",
-]
 
 
 def revoke(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.client import standing
+from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 
 NO_SOURCES = "no [[source]] and no [[dataset]] is in the node's settings"
 
@@ -26,20 +28,23 @@ def sources(
     """
     told = connection.settings(config)
     with connection.node(told, certificate=cert, key=key) as node:
-        found = node.overview().sources
-    rows = [
-        (
-            one.name,
-            one.kind,
-            one.outcome,
-            None if one.seconds_ago is None else f"{one.seconds_ago} s ago",
-            f"{one.due_in_seconds} s",
-            one.subject,
-            one.detail,
-        )
-        for one in found
-    ]
-    headers = ("source", "kind", "outcome", "last", "next in", "holds", "detail")
+        seen = node.overview()
+    rows = [_row(seen, one) for one in seen.sources]
+    headers = ("name", "kind", "state", "last", "next in", "records", "holds", "what went wrong")
     text = output.table(headers, rows, none=NO_SOURCES)
-    output.result(found, text, as_json=as_json)
+    output.result(seen.sources, text, as_json=as_json)
     return 0
+
+
+def _row(seen: OverviewAnswer, one: SourceFigures) -> tuple[object, ...]:
+    state, said = standing.of_source(seen, one)
+    return (
+        one.name,
+        one.kind,
+        state,
+        None if one.seconds_ago is None else f"{one.seconds_ago} s ago",
+        f"{one.due_in_seconds} s",
+        standing.records_of(seen, one),
+        one.subject,
+        said,
+    )

@@ -48,6 +48,15 @@ def _text(answer: StatusAnswer) -> str:
         *(["", f"HALTED: {answer.halted}"] if answer.halted else []),
         "",
         output.table(
+            ("alert", "severity", "since", "what", "what to do"),
+            [
+                (one.name, one.severity, one.since, f"{one.sentence}: {one.detail}", one.runbook)
+                for one in answer.alerts
+            ],
+            none="no alert stands",
+        ),
+        "",
+        output.table(
             ("check", "state", "detail"),
             [
                 (check.name, "ok" if check.ok else "NOT OK", check.detail)
@@ -84,18 +93,14 @@ def _text(answer: StatusAnswer) -> str:
                     actor.restarts,
                     f"{actor.depth}/{actor.capacity}",
                     actor.peak,
-                    _milliseconds(actor.p50_ms),
-                    _milliseconds(actor.p99_ms),
+                    output.milliseconds(actor.p50_ms),
+                    output.milliseconds(actor.p99_ms),
                 )
                 for actor in answer.actors
             ],
         ),
     ]
     return "\n".join(lines)
-
-
-def _milliseconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} ms"
 
 
 def _freshness(*, fresh: bool, quarantined: str | None) -> str:

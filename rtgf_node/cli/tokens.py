@@ -9,7 +9,9 @@ from cyclopts import Parameter
 from rtgf_node.cli import connection, output
 from rtgf_node.cli.connection import CertificateFile, ConfigFile, KeyFile
 from rtgf_node.cli.output import AsJson
+from rtgf_node.client import standing
 from rtgf_node.core.identifiers import token_reference
+from rtgf_node.system_clock import SystemClock
 
 
 def tokens(
@@ -43,10 +45,11 @@ def tokens(
             cursor=cursor,
             limit=limit,
         )
+    now = SystemClock().now()
     rows = [
         (
             token_reference(one.uri),
-            "withdrawn" if one.revoked else "issued",
+            standing.of_token(one, now),
             one.nbf,
             one.exp,
             one.leafIndex,

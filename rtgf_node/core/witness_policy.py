@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from rtgf_node.core import cosignature
@@ -48,11 +48,6 @@ class WitnessPolicy(NamedTuple):
           RtgfError: RTGF_TXP_ROOT_SIGNATURE_INVALID if the note or one of them is wrong.
         """
         return cosignature.verify(note, self.witnesses)
-
-    def is_met_by(self, found: Iterable[Cosignature]) -> bool:
-        """Return whether these cosignatures, already verified, are good enough."""
-        wanted = {str(key) for key in self.witnesses}
-        return len({one.key for one in found} & wanted) >= self.quorum
 
     def check(self, note: bytes) -> tuple[Cosignature, ...]:
         """Return the cosignatures of a note that are good enough.

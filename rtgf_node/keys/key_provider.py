@@ -32,7 +32,7 @@ Purpose: TypeAlias = Literal[
 ]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 ONLINE: Final[tuple[Purpose, ...]] = ("token", "log", "status", "receipt", "notify", "witness")
-"""The purposes of the keys a node holds. The root and the authorities have stores of their own."""
+"""What a node signs: each has a key of its own, which vouches for nothing else."""
 
 LIFETIME_SECONDS: Final = 97 * 86_400
 """Rotation is due every 90 days; for 7 more, old and new both verify."""

@@ -47,6 +47,9 @@ class Syslog:
       host: how this node is named.
       clock: for the time of each message.
 
+    Attributes:
+      lost: lines that were not sent since this began.
+
     Raises:
       RtgfError: RTGF_CONFIG_INVALID if the certificates cannot be used.
     """
@@ -58,6 +61,7 @@ class Syslog:
         self._clock = clock
         self._waiting: deque[bytes] = deque(maxlen=WAITING_MAX)
         self._lost = 0
+        self.lost = 0
         self._has_come = trio.Event()
         if self._target.startswith(TLS):
             try:
@@ -75,6 +79,7 @@ class Syslog:
             return
         if len(self._waiting) == WAITING_MAX:
             self._lost += 1
+            self.lost += 1
         self._waiting.append(self._message(line))
         self._has_come.set()
 

@@ -196,10 +196,6 @@ class RaftReplicator:
             staleness_seconds=self.staleness_seconds(),
         )
 
-    async def wait_changed(self) -> None:
-        """Return when another node leads, or this one has caught up as the leader."""
-        await self._rounds.changed.wait()
-
     async def propose(self, proposals: Sequence[Proposal]) -> list[Applied]:
         """Have commands applied in their order, here too; see `Replicator.propose`.
 

@@ -7,23 +7,12 @@ from collections.abc import Sequence
 
 from rtgf_node.core import digests, event, status_list
 from rtgf_node.core.canonical_json import JsonValue
+from rtgf_node.core.withdrawal_reasons import FINAL_REASONS, LIFTABLE
 from rtgf_node.errors import Code, RtgfError
 from rtgf_node.replication.commands import Revoke, RevokeEntry
 from rtgf_node.store.log_writer import LogWriter, frame_of
 from rtgf_node.store.registry_store import Issued, RegistryStore, TokenRow
 from rtgf_node.store.revocation_store import RevocationRow, RevocationStore, Status
-
-# revocation.md: this reason, and only this one, may be lifted.
-LIFTABLE_REASON = "corridor_suspended"
-FINAL_REASONS = frozenset(
-    {
-        "key_compromise",
-        "superseded",
-        "policy_withdrawn",
-        "issued_in_error",
-        "cessation",
-    }
-)
 
 
 class Withdrawal:
@@ -175,14 +164,14 @@ class Withdrawal:
 def _check_reason(entry: RevokeEntry, pointer: str) -> None:
     fits = {
         "invalid": entry.reason in FINAL_REASONS,
-        "suspended": entry.reason == LIFTABLE_REASON,
+        "suspended": entry.reason == LIFTABLE,
         "valid": True,
     }
     if not fits[entry.status]:
         raise RtgfError(
             Code.RTGF_INPUT_INVALID,
             f"{entry.reason!r} is no reason for {entry.status}; invalid takes one of "
-            f"{', '.join(sorted(FINAL_REASONS))}, suspended takes {LIFTABLE_REASON}",
+            f"{', '.join(sorted(FINAL_REASONS))}, suspended takes {LIFTABLE}",
             pointer=f"{pointer}/reason",
         )
 

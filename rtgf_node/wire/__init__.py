@@ -28,6 +28,7 @@ from rtgf_node.wire.revocation import RevocationEntry, RevokeAnswer, RevokeItem,
 from rtgf_node.wire.shapes import Answer, Body, Document
 from rtgf_node.wire.status import (
     ActorStatus,
+    AlertLine,
     Check,
     DatasetStatus,
     KeyAnswer,
@@ -47,6 +48,7 @@ from rtgf_node.wire.verify import (
 
 __all__ = [
     "ActorStatus",
+    "AlertLine",
     "Answer",
     "Basis",
     "Body",

@@ -11,6 +11,9 @@ from rtgf_node.wire import Answer, Body
 MEMBER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 """It stands in the member's certificate as `urn:rtgf:node:<name>`."""
 
+CUT_OFF_SECONDS = 5.0
+"""A member that hears nothing for so long is cut off, not slow."""
+
 Name = Annotated[str, msgspec.Meta(pattern=MEMBER_NAME)]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]{1,253}:[0-9]{1,5}$")]
 
@@ -72,6 +75,30 @@ class ClusterAnswer(Answer, frozen=True):
     cluster_id: str = ""
     waits: str | None = None
     fetching: StateFetch | None = None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this node hears the leader, or as the leader most of the others."""
+        return self.staleness_seconds < CUT_OFF_SECONDS
+
+    def leads(self, member: ClusterMember) -> bool:
+        """Return whether this member leads; not one that was removed and had the leader's name."""
+        return member.name == self.leader and member.role != "removed"
+
+    def state_of(
+        self, member: ClusterMember
+    ) -> Literal["removed", "unreachable", "active", "not known here"]:
+        """Return what this node knows of a member; of the others only the leader knows it."""
+        if member.role == "removed":
+            return "removed"
+        if member.active is False:
+            return "unreachable"
+        heard = member.name == self.name or (self.leads(member) and self.is_fresh)
+        return "active" if member.active or heard else "not known here"
+
+    def behind(self, member: ClusterMember) -> int | None:
+        """Return how many commands of this node's log a member lacks, where that is known."""
+        return None if member.match is None else max(0, self.last_index - member.match)
 
 
 class JoinDocument(Answer, frozen=True):

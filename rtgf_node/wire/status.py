@@ -58,6 +58,19 @@ class QuarantinedFile(Answer, frozen=True):
     raw_sha256: str
 
 
+class AlertLine(Answer, frozen=True):
+    """An alert that stands. `screen` is of the dashboard, `runbook` a file of the project."""
+
+    name: str
+    severity: str
+    sentence: str
+    detail: str
+    since: str
+    screen: str
+    runbook: str
+    code: str | None = None
+
+
 class StatusAnswer(Answer, frozen=True):
     """`GET /admin/status`: one page for the operator."""
 
@@ -74,6 +87,7 @@ class StatusAnswer(Answer, frozen=True):
     actors: list[ActorStatus]
     halted: str | None = None
     quarantine: tuple[QuarantinedFile, ...] = ()
+    alerts: tuple[AlertLine, ...] = ()
 
 
 class KeyAnswer(Answer, frozen=True):

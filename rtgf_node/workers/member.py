@@ -7,7 +7,7 @@ import socket
 import trio
 
 from rtgf_node.api.room import Counts
-from rtgf_node.workers import figures as workers_figures
+from rtgf_node.figures import summed
 from rtgf_node.workers.frames import Channel
 
 
@@ -36,7 +36,7 @@ class Member:
         self.heard_at = trio.current_time()
         self.is_open = False
         self.listening = trio.Event()
-        self.figures: workers_figures.Samples = {}
+        self.figures: summed.Samples = {}
         self.silent = trio.Event()
         self.connected: dict[str, int] = {}
         self.scope = trio.CancelScope(shield=True)

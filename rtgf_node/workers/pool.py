@@ -29,13 +29,13 @@ from rtgf_node.api.limits import RateLimits
 from rtgf_node.api.listeners import Bound
 from rtgf_node.core.authzen import Rules
 from rtgf_node.errors import RtgfError
+from rtgf_node.figures import summed
 from rtgf_node.ops.decision_log import DecisionLog
 from rtgf_node.replication.commands import Applied
 from rtgf_node.replication.followed import Followed
 from rtgf_node.replication.replicator import Replicator
 from rtgf_node.settings import Config
 from rtgf_node.wire import Check
-from rtgf_node.workers import figures as workers_figures
 from rtgf_node.workers import frames
 from rtgf_node.workers.frames import Channel, framed
 from rtgf_node.workers.member import Member
@@ -70,7 +70,7 @@ class Workers:
         self._lists: tuple[str, ...] = ()
         self._prepares = 0
         self._moved = trio.Event()
-        self._gone: workers_figures.Samples = {}
+        self._gone: summed.Samples = {}
         self._addresses: list[ports.Address] = []
         self._attending = trio.CancelScope(shield=True)
         self._supervisors = [
@@ -129,7 +129,7 @@ class Workers:
         """Return the state of each."""
         return tuple(one for each in self._supervisors for one in each.statistics())
 
-    def figures(self) -> Iterable[workers_figures.Samples]:
+    def figures(self) -> Iterable[summed.Samples]:
         """Return what they have counted, also those that are gone."""
         return [self._gone, *(one.figures for one in self._members)]
 
@@ -209,7 +209,7 @@ class Workers:
                     await self._end(member)
         finally:
             self._members.remove(member)
-            self._gone = workers_figures.add(self._gone, member.figures)
+            self._gone = summed.add(self._gone, member.figures)
             self._put(frames.Connected(number, [(client, 0) for client in member.connected]))
             member.channel.close()
             member.door.close()
@@ -326,6 +326,7 @@ class Workers:
 
     async def _beat(self) -> None:
         seconds = min(BEAT_SECONDS, self._config.workers.max_lag_seconds / BEATS_IN_LAG)
+        awake_since = last = trio.current_time()
         while True:
             beat = frames.Beat(
                 time.monotonic(),
@@ -337,8 +338,13 @@ class Workers:
             if spent := self._limits.spent():
                 self._put(frames.Spent(spent))
             now = trio.current_time()
+            if now - last > STUCK_SECONDS / 2:
+                # This process stood still itself: it has not read yet what they said meanwhile.
+                awake_since = now
+            last = now
             for member in self._members:
-                silent = member.is_open and now - member.heard_at > STUCK_SECONDS
+                heard_at = max(member.heard_at, awake_since)
+                silent = member.is_open and now - heard_at > STUCK_SECONDS
                 if silent or member.channel.overrun:
                     log.error("worker_stuck", pid=member.process.pid)
                     member.process.kill()

@@ -30,7 +30,7 @@ ORIGIN = "ours.example/log"
 SIGNER = SeedSigner("ours.example:ed25519:2026-11:002", bytes([2] * 32))
 KEY = checkpoint.verifier_key(ORIGIN, SIGNER.public)
 AT = int(time.time())
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class FixedClock:

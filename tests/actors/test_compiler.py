@@ -11,7 +11,7 @@ import structlog
 import trio
 
 from rtgf_node import telemetry
-from rtgf_node.actors import build_record, compiler, issuing
+from rtgf_node.actors import build_making, build_record, issuing
 from rtgf_node.actors.build_work import Work
 from rtgf_node.actors.compiler import CompilerActor
 from rtgf_node.actors.issuing import Issuing
@@ -102,7 +102,7 @@ def actor_of(boxes: dict[str, Mailbox], tmp_path, register: Register) -> Compile
 
 async def built(monkeypatch, tmp_path, work: Any, publish: Any = trio.lowlevel.checkpoint) -> Any:
     """Run a build whose workers are replaced by `work` until it is no longer running."""
-    monkeypatch.setattr(compiler, "build_twice", work)
+    monkeypatch.setattr(build_making, "build_twice", work)
     boxes = mailboxes()
     supervisor = Supervisor([Child("compiler", actor_of(boxes, tmp_path, Register()).run)])
     async with trio.open_nursery() as nursery:

@@ -20,8 +20,12 @@ from tests.simulator import Answer, Fault, Simulator
 OURS_AT = f"/witnessed/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
 
 
-def actor_of(ours: Ours, world: Simulator, log: OtherLog, *, halt: bool = True) -> GossipActor:
-    egress = Egress(world.config(timeout_seconds=0.3), jitter=lambda: 0.0, network=world.network)
+def actor_of(
+    ours: Ours, world: Simulator, log: OtherLog, *, halt: bool = True, seconds: float = 30.0
+) -> GossipActor:
+    egress = Egress(
+        world.config(timeout_seconds=seconds), jitter=lambda: 0.0, network=world.network
+    )
     return GossipActor(
         log=ours.mailbox,
         store=ours.store,
@@ -186,7 +190,7 @@ async def test_what_proves_nothing_halts_nothing(tmp_path, log, path, answer, sa
     async with Simulator() as world, our_log(tmp_path) as ours, trio.open_nursery() as nursery:
         await ours.append("a")
         log.serve(world)
-        actor = actor_of(ours, world, log)
+        actor = actor_of(ours, world, log, seconds=0.3)
         await nursery.start(actor.run)
         await until(lambda: seen(ours, log) == 5)
         log.size = 9

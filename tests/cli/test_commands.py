@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import re
+import socket
 import sqlite3
 from pathlib import Path
 from unittest.mock import Mock
@@ -28,6 +29,8 @@ VERBS = (
     "verify",
     "explain",
     "diff",
+    "incident report",
+    "incident check",
     "keys list",
     "keys prepare",
     "keys sign",
@@ -72,6 +75,8 @@ VERBS = (
     "revocations",
     "sources",
     "events",
+    "actors",
+    "safety",
     "audit",
     "backup",
     "restore",
@@ -155,6 +160,23 @@ def test_revoking_without_a_terminal_needs_yes(rtgf, node_folder):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "--yes" in done.stderr
+
+
+def test_the_dashboard_without_a_terminal_names_what_there_is_instead(rtgf):
+    done = rtgf("dashboard")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "rtgf: the dashboard needs a terminal; without one: rtgf status\n"
+    served = rtgf("dashboard", TEXTUAL_DRIVER="textual.drivers.web_driver:WebDriver")
+    assert served.returncode == 78, "a browser is no terminal, and is drawn for"
+
+
+def test_a_demonstration_on_a_port_in_use_leaves_nothing_behind(rtgf, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = rtgf("demo", "--port", port)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert f"port {port} cannot be had: Address already in use" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

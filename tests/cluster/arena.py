@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from tests.cluster.wires import Loopback, Wires
 ALLOWED = frozenset({Code.RTGF_UNAVAILABLE.name, Code.RTGF_OVERLOADED.name})
 """What a member may answer that cannot do it now."""
 CLUSTER_ID = "a12e"
-SETTLE_SECONDS = 90.0
+SETTLE_SECONDS = 300.0
 LOOK_SECONDS = 0.25
 CLIENTS = 4
 
@@ -113,7 +113,7 @@ class Arena:
         with trio.fail_after(SETTLE_SECONDS):
             while True:
                 for one in [one for one in self.machines.values() if one.serving]:
-                    seen = await one.ask("look", 1.0)
+                    seen = await one.ask("look", 5.0)
                     if seen is not None and seen.get("role") == "leader":
                         return one
                 await trio.sleep(0.05)
@@ -129,6 +129,27 @@ class Arena:
         goal = self.ledger.commands + count
         with trio.fail_after(SETTLE_SECONDS):
             while self.ledger.commands < goal:  # noqa: ASYNC110  nobody tells
+                await trio.sleep(0.02)
+
+    async def committed(self, entries: int) -> None:
+        """Wait until the log is so many entries longer."""
+        goal = (await self.look(await self.leader()))["commit"] + entries
+        while (await self.look(await self.leader()))["commit"] < goal:  # noqa: ASYNC110  nobody tells
+            await trio.sleep(0.02)
+
+    async def look(self, machine: Machine) -> dict[str, Any]:
+        """Return how a member sees itself, once it can."""
+        with trio.fail_after(SETTLE_SECONDS):
+            while True:
+                seen = await machine.ask("look", 5.0)
+                if seen is not None and "error" not in seen:
+                    return seen
+                await trio.sleep(0.02)
+
+    async def until(self, machine: Machine, holds: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until something holds of how a member sees itself."""
+        with trio.fail_after(SETTLE_SECONDS):
+            while not holds(await self.look(machine)):  # noqa: ASYNC110  nobody tells
                 await trio.sleep(0.02)
 
     async def change(self, do: str, machine: Machine) -> list[ClusterMember]:
@@ -317,8 +338,9 @@ async def arena(
                 machine.election_ticks = election_ticks
                 machine.environment.update((environments or {}).get(machine.raft_id, {}))
                 await nursery.start(machine.run)
-            for machine in machines:
-                nursery.start_soon(made.start, machine)
+            async with trio.open_nursery() as starts:
+                for machine in machines:
+                    starts.start_soon(made.start, machine)
             await made.leader()
             for number in range(clients):
                 nursery.start_soon(made.client, f"c{seed}-{number}")

@@ -18,6 +18,8 @@ from tests.cluster.wires import Namespaces, has_netem
 Fault: TypeAlias = Callable[["Harm"], Awaitable[None]]
 BREAK_SECONDS = 6.0
 """A member that was to break off somewhere and did not come there in time is left alone."""
+END_SECONDS = 60.0
+"""A member that was told to end, by its disk or by us, and goes on for so long, goes on."""
 
 
 class Harm:
@@ -102,7 +104,7 @@ class Harm:
         """Let another one lead."""
         leader = await self._leader()
         if leader is not None:
-            answer = await leader.ask("transfer", 3.0)
+            answer = await leader.ask("transfer", 10.0)
             self.arena.faults["lead handed over"] += answer is not None and "error" not in answer
 
     async def roll(self) -> None:
@@ -197,7 +199,7 @@ class Harm:
         """Return a member that says that it leads, if one says so soon."""
         for _ in range(20):
             for one in self._free():
-                seen = await one.ask("look", 0.5)
+                seen = await one.ask("look", 5.0)
                 if seen is not None and seen.get("role") == "leader" and one in self._free():
                     return one
             await trio.sleep(0.05)
@@ -237,7 +239,7 @@ class Harm:
         if machine.broken_at is not None:
             kind = "EIO" if told.how == "error" else "crash"
             self.arena.faults[f"{kind} at: {told.at}"] += 1
-            with trio.move_on_after(BREAK_SECONDS):
+            with trio.move_on_after(END_SECONDS):
                 await machine.wait_ended()
             if machine.alive:
                 self.arena.ledger.broken(f"{machine.name} goes on after {told}")

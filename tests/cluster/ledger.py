@@ -149,7 +149,7 @@ class Ledger:
         history, self._history = self._history, []
         try:
             fits = linearizability.is_linearizable(
-                history, linearizability.append_only, self._begin, seconds=20
+                history, linearizability.append_only, self._begin, seconds=120
             )
         except linearizability.TimeIsUpError as error:
             self.broken(f"the history could not be judged: {error}")

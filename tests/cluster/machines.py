@@ -19,7 +19,7 @@ from tests.cluster.breaks import Break
 from tests.cluster.member import Start
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 """After so long something is wrong."""
 
 
@@ -126,7 +126,7 @@ class Machine:
                 await self._ready.wait()
         return self.alive
 
-    async def ask(self, do: str, patience: float = 10.0, **more: Any) -> dict[str, Any] | None:
+    async def ask(self, do: str, patience: float = 60.0, **more: Any) -> dict[str, Any] | None:
         """Ask the member; None if it did not answer in `patience`, or is not there."""
         if not self.alive:
             return None

@@ -7,6 +7,7 @@ something else than it wrote does not start. The others go on, and nothing is lo
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -100,7 +101,8 @@ def test_a_full_disk_ends_the_member_until_there_is_room(who, quick_path, small_
                 pass
         arena.faults["disk full"] += 1
         assert await machine.wait_ended() == FAILED
-        assert "full" in str(machine.told)
+        # SQLite says it so, and who writes files beside the database otherwise.
+        assert re.search("full|No space left", str(machine.told))
         await arena.answered(10)
         ballast.unlink()
         await arena.start(machine)
@@ -155,22 +157,36 @@ def test_a_member_that_holds_other_bytes_than_it_wrote_does_not_start(query, qui
 def test_a_member_that_lost_the_end_of_its_write_ahead_log_stops(how, quick_path):
     """SQLite takes what follows the damage for never written: the member is as it was before.
 
-    The leader knows that it had more, and it stops before it has answered anything.
+    The leader knows that it had more, and it stops before it has answered anything. Only whoever
+    led then knows it: where another one leads meanwhile, the member loses its log once more.
     """
 
     async def story(arena):
         machine = await arena.follower()
+        others = [one for one in arena.machines.values() if one is not machine]
         await machine.stop()
         await arena.start(machine)
-        await arena.answered(20)
-        await machine.kill()
-        wal = machine.folder / "node.db-wal"
-        if how == "flipped":
-            flip(wal, wal.stat().st_size // 3)
-        else:
-            os.truncate(wal, wal.stat().st_size // 3 + 100)
-        arena.faults[f"WAL {how}"] += 1
-        await machine.start()
+        while machine.alive:
+            before = await arena.look(await arena.leader())
+            await arena.until(
+                machine, lambda seen, goal=before["commit"] + 20: seen["applied"] > goal
+            )
+            await machine.kill()
+            # What it loses is held by a majority without it, whoever leads.
+            goal = (await arena.look(await arena.leader()))["commit"]
+            for one in others:
+                await arena.until(one, lambda seen, goal=goal: seen["applied"] >= goal)
+            wal = machine.folder / "node.db-wal"
+            if how == "flipped":
+                flip(wal, wal.stat().st_size // 3)
+            else:
+                os.truncate(wal, wal.stat().st_size // 3 + 100)
+            arena.faults[f"WAL {how}"] += 1
+            await machine.start()
+            while machine.alive:
+                leader = await arena.leader()
+                if leader is machine or (await arena.look(leader))["term"] != before["term"]:
+                    break
         assert await machine.wait_ended() in {FAILED, REFUSED}
         await arena.remove(machine)
 

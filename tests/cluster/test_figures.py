@@ -40,24 +40,37 @@ def scrapes(cluster: TestCluster) -> dict[str, Scrape]:
     return {name: Scrape(cluster.nodes[name]) for name in cluster.running}
 
 
+def at_one(cluster: TestCluster) -> tuple[str, dict[str, Scrape]]:
+    """Return who leads, and what all show, once they show the same of what they share.
+
+    They are asked one after the other: meanwhile, the log grows, and another one may lead.
+    """
+
+    def look() -> tuple[str, dict[str, Scrape]] | None:
+        shown = scrapes(cluster)
+        shared = ("raft_term", "raft_commit_index", "raft_applied_index", "raft_has_leader")
+        places = {tuple(map(scrape, shared)) for scrape in shown.values()}
+        lead = [name for name, scrape in shown.items() if scrape("raft_role", "leader")]
+        return (lead[0], shown) if len(places) == len(lead) == 1 else None
+
+    return eventually(look, "they do not agree")
+
+
 def test_members_agree_about_their_log_and_one_leads(cluster):
-    shown = scrapes(cluster)
-    leader = cluster.leader()
+    leader, shown = at_one(cluster)
     for name, scrape in shown.items():
-        assert scrape("raft_role", "leader") == (name == leader)
         assert scrape("raft_role", "follower") == (name != leader)
         assert scrape("raft_has_leader") == 1
-        assert scrape("raft_staleness_seconds") < 5
+        assert scrape("raft_staleness_seconds") < 60
         assert scrape("raft_applied_index") == scrape("raft_commit_index") > 1
-    for figure in ("raft_term", "raft_commit_index"):
-        assert len({scrape(figure) for scrape in shown.values()}) == 1, figure
-    assert min(scrape("raft_elections_total") for scrape in shown.values()) >= 1
+        assert scrape("raft_elections_total") >= 1
 
 
 def test_every_link_is_counted(cluster):
     def all_connected() -> bool:
-        shown = scrapes(cluster)
-        return all(
+        leader, shown = at_one(cluster)
+        lags = {shown[leader]("raft_peer_lag_entries", peer) for peer in cluster.running}
+        return lags == {0} and all(
             scrape("raft_peer_connected", peer) == 1 and scrape("raft_peer_rtt_seconds", peer) < 1
             for name, scrape in shown.items()
             for peer in cluster.running
@@ -65,8 +78,7 @@ def test_every_link_is_counted(cluster):
         )
 
     eventually(all_connected, "links")
-    shown = scrapes(cluster)
-    name = cluster.leader()
+    name, shown = at_one(cluster)
     leader = shown[name]
     for peer in set(cluster.running) - {name}:
         assert leader("raft_peer_sent_messages_total", peer) > 0
@@ -74,30 +86,33 @@ def test_every_link_is_counted(cluster):
         assert shown[peer]("raft_peer_received_messages_total", name) > 0
         assert shown[peer]("raft_peer_sent_bytes_total", name) > 0
         assert shown[peer]("raft_peer_connects_total", name) >= 1
-    assert {leader("raft_peer_lag_entries", peer) for peer in cluster.running} == {0}
 
 
 def test_a_revocation_moves_the_epoch_of_every_member(cluster):
     follower = next(name for name in cluster.running if name != cluster.leader())
     before = {name: scrape("revocation_epoch") for name, scrape in scrapes(cluster).items()}
-    assert cluster.nodes[follower].revoke(IMT, reason="issued_in_error").status == 200
+    assert cluster.revoke(follower, IMT, reason="issued_in_error").status == 200
     for name, scrape in scrapes(cluster).items():
         assert scrape("revocation_epoch") == before[name] + 1
         assert scrape("revocation_epoch_drift") == 0
 
 
 def test_a_lost_leader_is_an_election_and_a_broken_link(cluster):
-    killed = cluster.leader()
-    before = scrapes(cluster)
+    killed, before = at_one(cluster)
     cluster.kill(killed)
-    cluster.leader()
-    after = scrapes(cluster)
-    assert len(after) == 2
-    for name, scrape in after.items():
-        assert scrape("raft_elections_total") > before[name]("raft_elections_total")
-        assert scrape("raft_term") > before[name]("raft_term")
-        assert scrape("raft_peer_connected", killed) == 0
-        assert scrape("raft_peer_failures_total", killed) > 0
+
+    def is_told() -> bool:
+        _, after = at_one(cluster)
+        assert len(after) == 2
+        return all(
+            scrape("raft_elections_total") > before[name]("raft_elections_total")
+            and scrape("raft_term") > before[name]("raft_term")
+            and scrape("raft_peer_connected", killed) == 0
+            and scrape("raft_peer_failures_total", killed) > 0
+            for name, scrape in after.items()
+        )
+
+    eventually(is_told, "they do not tell of it")
     cluster.start(killed)
 
 

@@ -15,6 +15,8 @@ from tests.cluster.wires import has_netem
 
 MINORITY_SECONDS = 4.0
 """Longer than a leader believes itself that it leads, and than a read waits."""
+TRIES = 5
+"""A machine that stands still may cost the lead once and again; who disturbs does so every time."""
 
 
 async def asked(machine, do: str, **more):
@@ -31,12 +33,13 @@ def test_a_leader_that_is_cut_off_answers_nothing_while_another_one_does(quick_p
         arena.faults["leader cut off"] += 1
         await trio.sleep(MINORITY_SECONDS)
         assert await asked(old, "read") is None
-        seen = await old.ask("look")
-        assert seen["role"] != "leader"
-        assert seen["stale"] > MINORITY_SECONDS - 1
-        roles = [(await one.ask("look"))["role"] for one in others]
-        assert roles.count("leader") == 1
-        assert await asked(others[0], "read") is not None
+        await arena.until(
+            old, lambda seen: seen["role"] != "leader" and seen["stale"] > MINORITY_SECONDS - 1
+        )
+        assert await arena.leader() is not old
+        while await asked(others[0], "read") is None:
+            pass
+        assert await asked(old, "read") is None
         wires.heal()
 
     play(story, quick_path, seed=31, wires=wires)
@@ -44,7 +47,9 @@ def test_a_leader_that_is_cut_off_answers_nothing_while_another_one_does(quick_p
 
 def test_the_majority_goes_on_and_the_minority_waits(quick_path, wires):
     async def story(arena):
-        minority = [await arena.leader(), await arena.follower()]
+        leader = await arena.leader()
+        others = [one for one in arena.machines.values() if one is not leader]
+        minority = [leader, arena.chance.choice(others)]
         cut = [one.raft_id for one in minority]
         wires.separate(cut, set(arena.machines) - set(cut))
         arena.faults["majority, minority"] += 1
@@ -67,7 +72,7 @@ def test_a_leader_that_only_speaks_or_only_hears_gives_way(direction, quick_path
                 wires.cut(*(end.raft_id for end in ends))
         arena.faults["one-way cut"] += 1
         await trio.sleep(MINORITY_SECONDS)
-        assert (await old.ask("look"))["role"] != "leader"
+        await arena.until(old, lambda seen: seen["role"] != "leader")
         await arena.answered(10)
         wires.heal()
 
@@ -103,15 +108,21 @@ def test_a_member_that_was_cut_off_for_long_disturbs_nobody_when_it_comes_back(q
     """Pre-vote: it asked for votes in vain, and the term did not grow."""
 
     async def story(arena):
-        follower = await arena.follower()
-        leader = await arena.leader()
-        term = (await leader.ask("look"))["term"]
-        wires.separate([follower.raft_id], set(arena.machines) - {follower.raft_id})
-        arena.faults["one cut off"] += 1
-        await trio.sleep(MINORITY_SECONDS)
-        wires.heal()
-        await trio.sleep(1.5)
-        seen = await leader.ask("look")
-        assert (seen["role"], seen["term"]) == ("leader", term)
+        for _ in range(TRIES):
+            one = await arena.follower()
+            wires.separate([one.raft_id], set(arena.machines) - {one.raft_id})
+            arena.faults["one cut off"] += 1
+            await arena.until(one, lambda seen: seen["leader"] is None)
+            own = (await arena.look(one))["term"]
+            await trio.sleep(MINORITY_SECONDS)
+            assert (await arena.look(one))["term"] == own
+            term = (await arena.look(await arena.leader()))["term"]
+            wires.heal()
+            await trio.sleep(1.5)
+            await arena.until(one, lambda seen: seen["leader"] is not None)
+            if (await arena.look(await arena.leader()))["term"] == term:
+                break
+        else:
+            raise AssertionError("the term grows every time it comes back")
 
     play(story, quick_path, seed=37, wires=wires)

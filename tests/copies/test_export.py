@@ -473,7 +473,7 @@ def test_a_killed_process_leaves_a_folder_that_the_next_completes(tmp_path, stop
     died = subprocess.run(
         [sys.executable, "-c", KILLED, tmp_path / "node", tmp_path / "out", str(stop)],
         env={**os.environ, "PYTHONPATH": str(root)},
-        timeout=60,
+        timeout=180,
         capture_output=True,
     )
     assert died.returncode == -9, died.stderr

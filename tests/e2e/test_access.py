@@ -13,6 +13,7 @@ import pytest
 from rtgf_node.api import admin, approvals, audit_trail, builds, cluster, keys, overview
 from rtgf_node.cli.node_settings import ROLES
 from rtgf_node.keys import pki
+from tests.nodes import PATIENCE_SECONDS
 
 PRIVILEGED = {
     ("POST", "/admin/snapshots"): {"regulator"},
@@ -141,7 +142,7 @@ def make_client(folder, node, *, ca=None, uris=("urn:rtgf:operator:first",), now
 
 def handshake(node, context) -> bytes:
     """Connect, ask, and return what came; nothing when the node closed."""
-    plain = socket.create_connection(("127.0.0.1", node.port), timeout=20)
+    plain = socket.create_connection(("127.0.0.1", node.port), timeout=PATIENCE_SECONDS)
     with (
         plain,
         suppress(ssl.SSLError, ConnectionError),
@@ -179,7 +180,7 @@ def test_older_tls_is_refused(published):
 
 
 def test_plain_http_is_not_spoken(published):
-    with socket.create_connection(("127.0.0.1", published.port), timeout=20) as plain:
+    with socket.create_connection(("127.0.0.1", published.port), timeout=PATIENCE_SECONDS) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with suppress(ConnectionResetError):
             assert not plain.recv(1000).startswith(b"HTTP/")

@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from rtgf_node.keys import pki
-from tests.nodes import TestNode
+from tests.nodes import PATIENCE_SECONDS, TestNode
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def ask(
 ) -> tuple[int, bytes]:
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{extra}"
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(20)
+        sock.settimeout(PATIENCE_SECONDS)
         sock.connect(str(node.folder / "data" / "s"))
         sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
         data = b""
@@ -83,7 +83,7 @@ def test_a_certificate_does_not_give_such_a_name(node, name, tmp_path):
     made = pki.issue(ca, "mallory", san_uris=[name], now=int(time.time()), client=True)
     pki.write(made, tmp_path / "mallory.pem", tmp_path / "mallory.key")
     connection = http.client.HTTPSConnection(
-        "localhost", node.port, timeout=20, context=node.tls("mallory", pki=tmp_path)
+        "localhost", node.port, timeout=PATIENCE_SECONDS, context=node.tls("mallory", pki=tmp_path)
     )
     with closing(connection):
         connection.request("GET", "/admin/status")

@@ -31,7 +31,7 @@ def settle(node: TestNode, approval_id: str, decision: str, *, role: str = "appr
 
 
 def ended(node: TestNode, build_id: str) -> dict[str, Any]:
-    for _ in range(1000):
+    for _ in range(5000):
         build: dict[str, Any] = node.ask("GET", f"/admin/builds/{build_id}", role="operator").json()
         if build["state"] not in {"running", "waiting"}:
             return build

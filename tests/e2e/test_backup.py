@@ -19,7 +19,7 @@ import pytest
 
 from rtgf_node.core import merkle
 from rtgf_node.core.proof_bundle import hash_of
-from tests.nodes import CONTEXTS, TestNode, context
+from tests.nodes import CONTEXTS, PATIENCE_SECONDS, TestNode, context
 from tests.processes import until
 
 CORRIDOR = "IMT:EU-SG:data_protection:2026-10"
@@ -34,7 +34,7 @@ def rtgf(*arguments: object) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=3 * PATIENCE_SECONDS,
     )
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 import trio
 
-from rtgf_node.actors import compiler, issuing
+from rtgf_node.actors import build_making, issuing
 from rtgf_node.actors.publication import Publication
 from rtgf_node.errors import Code, RtgfError
 from tests.authorities import Demo, pinned, push
@@ -153,7 +153,7 @@ sys.exit(build_worker.main())
 
 def test_two_runs_that_differ_stop_the_build_and_are_both_kept(small, monkeypatch):
     """RTGF-CT-20, RTGF-CT-81: a worker that reads its environment."""
-    node, real = small, compiler.build_twice
+    node, real = small, build_making.build_twice
     command = [sys.executable, "-P", "-s", "-c", PLANTED]
 
     async def planted(request, **options):
@@ -177,12 +177,12 @@ def test_two_runs_that_differ_stop_the_build_and_are_both_kept(small, monkeypatc
         assert served(node) == set()
         assert counted(node, "rtgf_pipeline_determinism_failures_total") == 1
 
-    monkeypatch.setattr(compiler, "build_twice", planted)
+    monkeypatch.setattr(build_making, "build_twice", planted)
     serve_inside(node, body)
 
 
 def test_a_worker_that_dies_stops_the_build(small, monkeypatch):
-    node, real = small, compiler.build_twice
+    node, real = small, build_making.build_twice
     command = [sys.executable, "-c", "import sys; sys.exit('out of luck')"]
 
     async def dying(request, **options):
@@ -193,10 +193,10 @@ def test_a_worker_that_dies_stops_the_build(small, monkeypatch):
         build = node.compile()
         assert_stopped(node, build, "RTGF_INTERNAL")
         assert "out of luck" in build.detail
-        monkeypatch.setattr(compiler, "build_twice", real)
+        monkeypatch.setattr(build_making, "build_twice", real)
         assert node.compile().state == "published"
 
-    monkeypatch.setattr(compiler, "build_twice", dying)
+    monkeypatch.setattr(build_making, "build_twice", dying)
     serve_inside(node, body)
 
 
@@ -286,7 +286,7 @@ def test_a_build_that_cannot_be_published_is_told_until_one_is(small, monkeypatc
 
 def test_a_build_whose_parent_falls_meanwhile_is_not_published(small, monkeypatch):
     """RTGF-CT-22: the log refuses all of it."""
-    node, real = small, compiler.build_twice
+    node, real = small, build_making.build_twice
 
     async def interrupted(request, **options):
         output = await real(request, **options)
@@ -299,18 +299,18 @@ def test_a_build_whose_parent_falls_meanwhile_is_not_published(small, monkeypatc
         assert node.compile().state == "published"
         push(node, body_of("UK", version="2026-11"))
         before = served(node)
-        monkeypatch.setattr(compiler, "build_twice", interrupted)
+        monkeypatch.setattr(build_making, "build_twice", interrupted)
         build = node.compile()
         assert_stopped(node, build, "RTGF_BUILD_TRANSPARENCY_FAIL", "RTGF_CONFLICT")
         assert served(node) == before
-        monkeypatch.setattr(compiler, "build_twice", real)
+        monkeypatch.setattr(build_making, "build_twice", real)
         assert node.compile().issued == [rmt("UK", "2026-11.1")]
 
     serve_inside(node, body)
 
 
 def test_one_build_runs_at_a_time(small, monkeypatch):
-    node, real = small, compiler.build_twice
+    node, real = small, build_making.build_twice
     gates = []
 
     async def waiting(request, **options):
@@ -332,5 +332,5 @@ def test_one_build_runs_at_a_time(small, monkeypatch):
             pass
         assert served(node) == {rmt("EU")}
 
-    monkeypatch.setattr(compiler, "build_twice", waiting)
+    monkeypatch.setattr(build_making, "build_twice", waiting)
     serve_inside(node, body)

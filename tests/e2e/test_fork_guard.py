@@ -60,6 +60,7 @@ def test_an_old_store_never_says_that_something_is_valid(restored):
 
 
 def test_resuming_needs_an_approver_and_is_logged(restored):
+    """RTGF-CT-94: with a report of it that proves itself."""
     node, lost = restored
     request = wire.ResumeRequest(reason="the rest is lost")
     with node.running():
@@ -71,11 +72,16 @@ def test_resuming_needs_an_approver_and_is_logged(restored):
             assert approver.ready().state == "ready"
             events = [entry.event for entry in approver.log_page(0, limit=1000).entries]
         incident = next(event for event in events if event["type"] == "incident")
+        report = node.cli("incident", "report", str(events.index(incident)), "incident.json")
+        assert report.returncode == 0, report.stderr
+        assert "signing_resumed" in report.stdout
         assert incident["subject"] == "signing_resumed"
         assert "the rest is lost" in incident["payload"]["detail"]
         assert str(lost.tree_size) in incident["payload"]["detail"]
     with node.running():
         assert node.verify(imt=None).valid
+    # The report is checked without a node.
+    assert node.cli("incident", "check", "incident.json").stdout == report.stdout
 
 
 def test_a_store_with_heads_and_no_guard_signs_nothing(make_node):

@@ -25,7 +25,7 @@ from rtgf_node.wire import Check
 from rtgf_node.wire.cluster import ClusterAnswer, StateFetch
 from tests.e2e.test_lanes import TO_THE_FRAMEWORK
 from tests.inside import serve_inside
-from tests.nodes import TestNode
+from tests.nodes import PATIENCE_SECONDS, TestNode
 
 
 def waiting(node: TestNode, *, reload: Callable[[], None], body: Callable[[], None]) -> None:
@@ -84,7 +84,7 @@ def test_a_member_without_a_state_takes_its_certificates_anew_and_waits_on(
 
     def body() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
-        assert taken.wait(20)
+        assert taken.wait(PATIENCE_SECONDS)
 
     waiting(template.copy(tmp_path / "node"), reload=reload, body=body)
 
@@ -96,7 +96,7 @@ def test_a_member_without_a_state_says_that_it_lives_and_what_it_waits_for(
 
     def body() -> None:
         with node.client() as client:
-            for _ in range(200):
+            for _ in range(5000):
                 with suppress(RtgfError):
                     client.healthy()
                     break

@@ -11,7 +11,7 @@ from rtgf_node.core import checkpoint, event, merkle, tree_head
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.errors import Code, RtgfError
-from tests.nodes import ORIGIN, TestNode
+from tests.nodes import ORIGIN, PATIENCE_SECONDS, TestNode
 
 RMT = "RMT:SG:payments_aml:2026-10.1"
 NEWS = ("2026-11", "2026-12")
@@ -37,7 +37,7 @@ def head(node: TestNode) -> tree_head.TreeHead:
 
 def settled(node: TestNode, leaves: int) -> tree_head.TreeHead:
     """The first head over at least so many leaves: due in under a second."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (newest := head(node)).tree_size < leaves:
         assert time.monotonic() < deadline, "no head covers what was appended"
         time.sleep(0.01)

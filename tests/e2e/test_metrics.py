@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rtgf_node.cli.demo_node import free_port
 from tests.nodes import PATIENCE_SECONDS, TestNode, context
+from tests.processes import until
 
 ACTORS = {"log", "registry", "revocation", "verifier", "compiler", "fetcher"}
 RMT = "RMT:SG:payments_aml:2026-10"
@@ -155,8 +156,10 @@ def test_refused_tokens_are_counted(own):
 
 def test_the_log_and_revocation_are_measured(own):
     before = value(own, "rtgf_transparency_append_total", result="ok")
+    covered = value(own, "rtgf_transparency_head_delay_seconds_count")
     assert own.revoke("IMT:EU-US:payments_aml:2026-10.1").status == 200
     assert value(own, "rtgf_transparency_append_total", result="ok") == before + 1
+    until(lambda: value(own, "rtgf_transparency_head_delay_seconds_count") == covered + 1)
     listed = own.ask("GET", "/revocations").json()
     assert value(own, "rtgf_revocation_epoch") == listed["revEpoch"]
     size = own.ask("GET", "/roots/latest").json()["tree_size"]
@@ -182,7 +185,9 @@ def test_paths_that_nobody_serves_do_not_grow_the_metrics(own):
 
 
 def test_the_listener_serves_metrics_and_nothing_else(published):
-    connection = http.client.HTTPConnection("127.0.0.1", published.metrics_port, timeout=20)
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", published.metrics_port, timeout=PATIENCE_SECONDS
+    )
     with closing(connection):
         for method, path, status in (
             ("GET", "/", 404),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 
 import pytest
 
@@ -22,10 +22,10 @@ EU_SG = "IMT:EU-SG:payments_aml:2026-10"
 
 @pytest.fixture(scope="module")
 def real(shared, tmp_path_factory):
-    """A running node with the real lists, and what `rtgf fetch` printed."""
+    """A running node with the real lists, and what `rtgf fetch --json` printed."""
     node = TestNode(tmp_path_factory.mktemp("real") / "node", lists=shared / "datasets")
     with node.running():
-        done = rtgf(node, "fetch")
+        done = rtgf(node, "fetch", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         yield node, done.stdout
 
@@ -33,11 +33,12 @@ def real(shared, tmp_path_factory):
 def test_fetch_prints_every_lists_records_and_content(real):
     """RTGF-CT-10: nothing of a real list is left out."""
     node, printed = real
-    rows = {}
-    for line in printed.splitlines():
-        found = re.search(r"^(\S+)\s+accepted\s+\S+\s+(\d+)\s+(\d+)\s+(sha256:[0-9a-f]{64})", line)
-        if found is not None:
-            rows[found[1]] = (int(found[2]), int(found[3]), found[4])
+    items = json.loads(printed)["items"]
+    rows = {
+        item["source"]: (item["records"], item["unreadable"], item["content_sha256"])
+        for item in items
+        if item["outcome"] == "accepted" and item["records"] is not None
+    }
     assert {name: row[:2] for name, row in rows.items()} == {
         name: (count, 0) for name, count in COUNTS.items()
     }

@@ -10,7 +10,7 @@ import pytest
 from rtgf_node.core import base64url, digests, jose, tokens
 from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.keys import KeySet, PublicKey
-from tests.nodes import TestNode
+from tests.nodes import PATIENCE_SECONDS, TestNode
 
 RMT = "RMT:SG:payments_aml:2026-10"
 IMT = "IMT:EU-SG:payments_aml:2026-10"
@@ -272,7 +272,7 @@ def test_the_protocols_of_the_contract_are_agreed_on(published, protocol):
 
     context = published.tls()
     context.set_alpn_protocols([protocol])
-    plain = socket.create_connection(("127.0.0.1", published.port), timeout=20)
+    plain = socket.create_connection(("127.0.0.1", published.port), timeout=PATIENCE_SECONDS)
     with plain, context.wrap_socket(plain, server_hostname="localhost") as stream:
         assert stream.selected_alpn_protocol() == protocol
         assert stream.version() == "TLSv1.3"

@@ -10,7 +10,7 @@ import pytest
 from rtgf_node import wire
 from rtgf_node.core import jose, merkle, proof_bundle
 from rtgf_node.core.canonical_json import canonical_bytes
-from tests.nodes import TestNode, context
+from tests.nodes import PATIENCE_SECONDS, TestNode, context
 
 SG, EU = "RMT:SG:payments_aml:2026-10.1", "RMT:EU:payments_aml:2026-10.1"
 EU_SG = "IMT:EU-SG:payments_aml:2026-10.1"
@@ -83,7 +83,7 @@ def test_a_revoked_rmt_takes_its_imts_with_it_at_once(node):
     assert document["entries"][0]["jti"] == node.ask("GET", f"/tokens?uri={SG}").json()["jti"]
 
     # The log has an event for each, and the head that covers them comes in under a second.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     size = document["treeSize"]
     while node.ask("GET", "/roots/latest").json()["tree_size"] < size:
         assert time.monotonic() < deadline

@@ -44,7 +44,7 @@ schemathesis()
 other when a callback of the garbage collector lets them change places (SystemError, gh-106905).
 """
 
-PATIENCE_SECONDS = 6 * max(EXAMPLES, 100)
+PATIENCE_SECONDS = 18 * max(EXAMPLES, 100)
 
 TESTER = "urn:rtgf:tester:all"
 ROLES: tuple[Role, ...] = (
@@ -67,7 +67,7 @@ roles = {json.dumps(ROLES)}
 
 CONFIG = f"""
 workers = 2
-request-timeout = 20
+request-timeout = 60
 continue-on-failure = true
 max-stream-events = 1
 color = false

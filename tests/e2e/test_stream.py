@@ -142,7 +142,7 @@ def _fill_and_leave(node: TestNode) -> None:
         for stream in (first, second):
             next(iter(stream))
         refused = node.ask("GET", "/revocations/stream")
-        refused.problem(503, "RTGF_OVERLOADED")
+        refused.problem(429, "RTGF_VERIFY_RATE_LIMIT")
         assert int(refused.headers["retry-after"]) >= 1
         with opened(node, role="partner") as third:
             next(iter(third))

@@ -16,7 +16,7 @@ from rtgf_node.core import checkpoint, merkle, tiles
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.store import open_store
 from tests import public_log
-from tests.nodes import ORIGIN, TestNode
+from tests.nodes import ORIGIN, PATIENCE_SECONDS, TestNode
 
 LEAVES = 1000
 """More than three full tiles."""
@@ -38,7 +38,7 @@ def node(template, tmp_path_factory):
 
 def wait_signed(node: TestNode, leaves: int) -> int:
     """The size of the first signed head over so many leaves."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (size := int(node.ask("GET", "/checkpoint").body.split(b"\n")[1])) < leaves:
         assert time.monotonic() < deadline, "no head covers what was appended"
         time.sleep(0.02)
@@ -158,7 +158,7 @@ def export(node: TestNode, folder: Path, *more: str) -> subprocess.CompletedProc
         env={**clean, "PYTHONPATH": root},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=3 * PATIENCE_SECONDS,
     )
 
 
@@ -244,7 +244,7 @@ def ask_as_client(program: Path, node: TestNode, *more: str | Path, key: str | N
         [program, *address, "-key", key or verifier_key(node), *more],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=6 * PATIENCE_SECONDS,
     )
 
 

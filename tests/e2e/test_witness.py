@@ -235,7 +235,8 @@ class TestFailing:
         with left.running():
             before = checkpoint.open_note(shown(left), [log_key(left)])
             left.fetch()
-            assert checkpoint.open_note(shown(left), [log_key(left)]).size > before.size
+            key = log_key(left)
+            until(lambda: checkpoint.open_note(shown(left), [key]).size > before.size)
             until(lambda: "w0" in str(check_of(left, "witnesses").get("detail")))
             assert left.ask("GET", "/readyz").json()["state"] == "degraded"
 

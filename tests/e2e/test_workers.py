@@ -11,20 +11,22 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from rtgf_node.workers.pool import STUCK_SECONDS
 from tests.nodes import PATIENCE_SECONDS, RATES, Reply, TestNode, context
 from tests.processes import is_running, main_process, one_each, owner, until, workers
 
 COUNT = 2
 PLACES = 4
-SETTINGS = (
-    f"{RATES}partner_per_second = 10000.0\npartner_burst = 100000\n[workers]\ncount = {COUNT}\n"
-)
+PARTNERS = "partner_per_second = 10000.0\npartner_burst = 100000\n"
+HASTY = f"{RATES}{PARTNERS}[workers]\ncount = {COUNT}\n"
+SETTINGS = f"{HASTY}max_lag_seconds = 10.0\n"
+"""A worker that has heard nothing for a second answers no less: the machine may be busy."""
 RMT = "RMT:SG:payments_aml:2026-10"
 IMT = "IMT:EU-SG:payments_aml:2026-10"
 LIFTABLE = "corridor_suspended"
@@ -63,6 +65,14 @@ def stopped(pid: int) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def node(template: TestNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestNode]:
     made = template.copy(tmp_path_factory.mktemp("workers") / "node", settings=SETTINGS)
+    with made.running():
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hasty(template: TestNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestNode]:
+    """A node whose workers fall silent after a second without news."""
+    made = template.copy(tmp_path_factory.mktemp("hasty") / "node", settings=HASTY)
     with made.running():
         yield made
 
@@ -231,27 +241,24 @@ def test_authzen_is_answered_by_each_worker_and_on_record(make_node):
                 said = f"X-Request-ID: access-{pid}-2\r\n"
                 answer = exchange(stream, "POST", "/access/v1/evaluations", many, said)
                 assert [one["decision"] for one in answer.json()["evaluations"]] == [True, True]
-        recorded = recorded_ids(node)
-    assert {f"access-{pid}-{number}" for pid in pids for number in range(3)} <= recorded
+        told = {f"access-{pid}-{number}" for pid in pids for number in range(3)}
+        until(lambda: told <= recorded_ids(node))
 
 
 def test_workers_share_one_limit(make_node):
-    limits = (
-        "verify_partner_per_second = 0.01\nverify_partner_burst = 20\n"
-        "partner_per_second = 10000.0\npartner_burst = 100000\n"
-    )
-    node = make_node(published=True, settings=f"{RATES}{limits}[workers]\ncount = {COUNT}\n")
+    limits = "verify_partner_per_second = 0.001\nverify_partner_burst = 20\n" + PARTNERS
+    node = make_node(published=True, settings=SETTINGS.replace(PARTNERS, limits))
     with one_each(node, crew(node), role="partner") as streams:
         one, other = streams.values()
         answers = [verify(one) for _ in range(15)]
         assert {answer.status for answer in answers} == {200}
-        assert answers[-1].headers["ratelimit-policy"] == '"verify";q=20;w=2000'
+        assert answers[-1].headers["ratelimit-policy"] == '"verify";q=20;w=20000'
         assert answers[-1].headers["ratelimit"].startswith('"verify";r=5;t=')
         # As many as go to the node itself count too.
         keyed = exchange(one, "POST", "/%76erify", BODY)
         assert keyed.status == 200
         until(lambda: [verify(other)][0].status == 429)
-        time.sleep(0.3)
+        until(lambda: verify(one).status == 429)
         refused = verify(one)
         refused.problem(429, "RTGF_VERIFY_RATE_LIMIT")
         assert refused.headers["ratelimit"].startswith('"verify";r=0;t=')
@@ -337,34 +344,47 @@ def test_lists_and_tokens_of_a_build_are_in_every_worker_when_it_is_published(ma
 # --- what fails -----------------------------------------------------------------------------------
 
 
-def test_workers_answer_nothing_while_the_node_stands_still(node):
-    with one_each(node, crew(node)) as streams:
-        with stopped(main_process(node)):
-            time.sleep(1.1)
+def test_workers_answer_nothing_while_the_node_stands_still(hasty):
+    pids = crew(hasty)
+    with one_each(hasty, pids) as streams:
+        with stopped(main_process(hasty)):
+            time.sleep(STUCK_SECONDS + 0.5)
             for stream in streams.values():
                 verify(stream).problem(503, "RTGF_VERIFY_UNAVAILABLE")
-                exchange(stream, "GET", "/catalog").problem(503, "RTGF_UNAVAILABLE")
+                for path in ("/catalog", "/jwks.json"):
+                    exchange(stream, "GET", path).problem(503, "RTGF_UNAVAILABLE")
         until(lambda: all(verify(stream).status == 200 for stream in streams.values()))
+    # It did not take them for stuck, who had not heard them.
+    assert crew(hasty) == pids
 
 
-def test_a_worker_that_stood_still_does_not_answer_from_before_a_revocation(node):
+def test_a_worker_that_stood_still_does_not_answer_from_before_a_revocation(hasty):
+    node = hasty
     still, lively = crew(node)
     items = [{"token": f"{IMT}.1", "reason": LIFTABLE}]
     revocation = json.dumps({"items": items}).encode()
     with one_each(node, [still, lively]) as streams, one_each(node, [lively], "operator") as admin:
-        assert verify(streams[still]).json()["valid"] is True
+        assert says_valid(streams[still]) is True
         with stopped(still):
             began = time.monotonic()
             answer = exchange(admin[lively], "POST", "/admin/revoke", revocation)
             assert answer.status == 200
             # It waits until the other has fallen silent, and no longer.
             assert 0.9 < time.monotonic() - began < PATIENCE_SECONDS
-            assert verify(streams[lively]).json()["valid"] is False
+            assert says_valid(streams[lively]) is False
             streams[still].sendall(request_bytes())
-        response = http.client.HTTPResponse(streams[still], method="POST")
-        response.begin()
-        assert json.loads(response.read()).get("valid") is not True
+        # One that stood still for too long was killed, and says nothing.
+        with suppress(ConnectionError, ssl.SSLEOFError, http.client.BadStatusLine):
+            response = http.client.HTTPResponse(streams[still], method="POST")
+            response.begin()
+            assert json.loads(response.read()).get("valid") is not True
     assert node.revoke(f"{IMT}.1", act="reinstate", reason=LIFTABLE).status == 200
+
+
+def says_valid(stream: ssl.SSLSocket) -> bool:
+    """Return what a worker says of the token, as soon as it does not say that it lags."""
+    answer = until(lambda: [one for one in [verify(stream).json()] if "valid" in one])
+    return bool(answer[0]["valid"])
 
 
 def request_bytes() -> bytes:
@@ -411,19 +431,17 @@ def test_a_killed_worker_is_replaced_and_no_answer_was_wrong_or_unrecorded(make_
             thread.join()
     assert wrong == []
     assert 'rtgf_actor_restarts_total{actor="worker-1"} ' in node.metrics()
-    recorded = recorded_ids(node)
-    assert len(recorded) >= len(given) if mode == "durable" else len(recorded) > 0
-    missing = set(given) - recorded
-    # In the mode `batched` a process that dies takes along what had not left it yet.
-    assert len(missing) <= (0 if mode == "durable" else 64)
+    if mode == "durable":
+        assert set(given) <= recorded_ids(node)
+    else:
+        # A process that dies takes along what had not left it yet.
+        until(lambda: len(set(given) - recorded_ids(node)) <= 64)
 
 
 def recorded_ids(node: TestNode) -> set[str]:
-    """Return the request ids of all decisions, once they are all written."""
+    """Return the request ids of all decisions that are written."""
     found: set[str] = set()
     since = 0
-    # Longer than entries wait to be written.
-    time.sleep(1.5)
     with node.client("auditor") as auditor:
         while True:
             page = auditor.decisions(since=since, limit=1000)
@@ -449,7 +467,7 @@ def test_a_stop_ends_the_workers_and_keeps_what_they_decided(make_node):
                 assert verify(stream).status == 200
     assert not any(is_running(pid) for pid in pids)
     with node.running():
-        assert len(recorded_ids(node)) >= COUNT
+        assert len(recorded_ids(node)) == COUNT
 
 
 def test_two_nodes_do_not_share_a_port(make_node, template, tmp_path):

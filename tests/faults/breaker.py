@@ -25,7 +25,7 @@ from tests.faults import file_work, log_work
 from tests.faults.breaking import How, Steps, install
 from tests.faults.log_work import Report
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 """For one piece of work; one that waits for ever is killed and found out."""
 
 

@@ -42,7 +42,7 @@ def fuzzed(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=EXAMPLES * 2,
+        timeout=EXAMPLES * 8,
     )
 
 

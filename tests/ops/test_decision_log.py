@@ -10,12 +10,12 @@ import trio
 
 from rtgf_node.core import decision
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.ops import decision_log
+from rtgf_node.ops import decision_log, decision_queue
 from rtgf_node.store.decision_store import DATABASE, DecisionStore
 from tests.core.test_decision import draft
 from tests.ops.deciding import deciding
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 async def until(condition) -> None:
@@ -45,7 +45,7 @@ class Disk:
             return plain(store)
 
         monkeypatch.setattr(DecisionStore, "_transaction", transaction)
-        monkeypatch.setattr(decision_log, "RETRY_SECONDS", 0.05)
+        monkeypatch.setattr(decision_queue, "RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -70,11 +70,14 @@ async def test_many_durable_answers_share_a_commit(tmp_path, disk):
 
 
 async def test_batched_answers_at_once_and_writes_in_its_time(tmp_path):
-    async with deciding(tmp_path, flush=0.2) as made:
+    async with deciding(tmp_path / "never") as made:
         for number in range(5):
             await made.log.record(draft(number))
         assert made.log.unwritten == 5
         assert made.entries() == []
+    async with deciding(tmp_path / "soon", flush=0.2) as made:
+        for number in range(5):
+            await made.log.record(draft(number))
         await until(lambda: not made.log.unwritten)
         assert made.entries() == [f"r-{n}" for n in range(5)]
 
@@ -171,7 +174,7 @@ async def test_a_full_disk_stops_the_answers_and_free_space_lets_them_go_on(tmp_
 
 
 async def test_too_many_waiting_answers_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(decision_log, "MAX_WAITING", 3)
+    monkeypatch.setattr(decision_queue, "MAX_WAITING", 3)
     async with deciding(tmp_path, mode="durable") as made:
         outcomes: list[bool] = []
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 import trio
 
 from rtgf_node.errors import Code, RtgfError
@@ -24,7 +25,7 @@ from rtgf_node.system_clock import SystemClock
 
 NOW = int(time.time())
 MESSAGE = re.compile(rb"<(\d+)>1 \S+Z node\.example rtgf-node - audit - (\{.*\})")
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 def entry(number: int) -> Entry:
@@ -180,15 +181,19 @@ async def test_lines_go_to_a_datagram_socket(world, tmp_path):
 @pytest.mark.parametrize("is_tls", [False, True])
 async def test_lines_go_over_tcp_and_tls_and_wait_for_a_collector_that_is_away(world, is_tls):
     collector = Collector(world.collector_tls() if is_tls else None)
-    async with collector.listening() as place:
-        if is_tls:
-            await world.ship(f"tls://{place}", **world.tls_settings())
-        else:
-            await world.ship(place)
-        for number in range(3):
-            await world.record(number)
-        await collector.come(2)
-    await trio.sleep(0.2)  # the end of the connection is noticed
+    with structlog.testing.capture_logs() as told:
+        async with collector.listening() as place:
+            if is_tls:
+                await world.ship(f"tls://{place}", **world.tls_settings())
+            else:
+                await world.ship(place)
+            for number in range(3):
+                await world.record(number)
+            await collector.come(2)
+        # The end of the connection is noticed.
+        with trio.fail_after(PATIENCE_SECONDS):
+            while "audit_trail_not_shipped" not in str(told):  # noqa: ASYNC110  a list has no event
+                await trio.sleep(0.01)
     for number in range(3, 6):
         await world.record(number)
     async with collector.listening():
@@ -237,6 +242,6 @@ def test_files_that_cannot_be_used_stop_the_start(tmp_path, missing):
 
 async def test_a_collector_that_is_away_holds_nobody_up(world, tmp_path):
     await world.ship(str(tmp_path / "nobody"))
-    with trio.fail_after(5):
+    with trio.fail_after(PATIENCE_SECONDS):
         for number in range(20):
             await world.record(number)

@@ -27,7 +27,7 @@ from rtgf_node.store.schema import migrate
 NOW = int(datetime.datetime.now(tz=datetime.UTC).timestamp())
 CLUSTER = "test-cluster"
 CLUSTER_ID = "1f2e"
-PATIENCE = 20  # seconds, after which a test has failed; nothing waits for it in good times
+PATIENCE = 60  # seconds, after which a test has failed; nothing waits for it in good times
 LIMITS = PeerLimits(ping_seconds=0.02, longest_pause_seconds=0.05)
 HEARTBEAT, APPEND, HUP = 8, 3, 0
 

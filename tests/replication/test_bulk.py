@@ -282,14 +282,14 @@ async def test_who_offers_what_it_does_not_have_is_answered_and_leaves_nothing(w
 
 
 async def test_a_peer_that_stops_answering_is_given_up(world):
-    one, two = world.node(1, LIMITS._replace(answer_seconds=0.2)), world.node(2)
+    one, two = world.node(1), world.node(2)
     data = noise(4 << 20)
     digest = two.objects.put(data)
     wire = Wire(world.members[2].address)
     async with world.running(two) as tasks:
         await tasks.start(wire.run)
         one.see_at(2, wire.address)
-        one.bulk._limits = LIMITS._replace(answer_seconds=0.2, handshake_seconds=0.3)
+        one.bulk._limits = LIMITS._replace(answer_seconds=1.0, handshake_seconds=1.0)
         async with trio.open_nursery() as fetching:
 
             async def fetch() -> None:

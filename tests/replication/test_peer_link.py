@@ -109,14 +109,15 @@ async def test_a_wire_that_falls_silent_is_noticed_and_replaced(world):
         await tasks.start(wire.run)
         one.see_at(2, wire.address)
         await tasks.start(one.run)
-        await sent(one, 2, message(1, 2))
-        await two.inbox.wait(1)
+        await one.linked(2)
         wire.silent = True
         await one.inbox.wait_lost(2)
         assert not one.transport.send(2, [message(1, 2)])
         wire.silent = False
-        await sent(one, 2, message(1, 2))
-        await two.inbox.wait(2)
+        # What is sent into a wire that a busy machine takes for silent is lost.
+        while not two.inbox.came:
+            one.transport.send(2, [message(1, 2)])
+            await trio.sleep(0.05)
 
 
 async def test_a_peer_that_does_not_read_fills_its_own_queue_and_delays_nobody(world):

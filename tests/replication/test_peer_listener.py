@@ -213,7 +213,7 @@ async def test_a_handshake_that_is_not_finished_in_time_is_cut(world, first):
 
 
 async def test_a_peer_without_a_hello_or_a_word_after_it_is_cut(world):
-    node = world.node(1, LIMITS._replace(handshake_seconds=0.5, silence_seconds=0.05))
+    node = world.node(1, LIMITS._replace(handshake_seconds=1.5, silence_seconds=0.5))
     deaf(world, node)
     async with world.running(node):
         async with Stranger.to(world, node, "n2") as peer:

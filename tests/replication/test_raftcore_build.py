@@ -43,7 +43,7 @@ def run(checkout, *words):
         cwd=checkout,
         env={**os.environ, "PATH": str(checkout / "bin"), "PIP_INDEX_URL": NOWHERE},
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -105,7 +105,7 @@ def test_the_go_sources_are_in_order(words):
         cwd=ROOT / SOURCES,
         env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"},
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -238,6 +238,6 @@ def test_a_forked_child_is_refused_instead_of_hanging():
         capture_output=True,
         check=True,
         text=True,
-        timeout=30,
+        timeout=180,
     )
     assert done.stdout.strip() == "7"

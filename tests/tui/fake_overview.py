@@ -6,9 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from rtgf_node.alerts.board import Standing
+from rtgf_node.alerts.catalogue import CATALOGUE
 from rtgf_node.core import times
 from rtgf_node.wire import (
     ActorStatus,
+    AlertLine,
     BuildLine,
     Check,
     DatasetStatus,
@@ -142,6 +145,10 @@ def overview(*, looks: int = 1, size: int = 18_204, tokens: int = 16) -> Overvie
     )
 
 
+def alert(name: str, detail: str) -> AlertLine:
+    return Standing(CATALOGUE[name], NOW - 600, detail).line()
+
+
 def degraded() -> OverviewAnswer:
     """Return a node that answers, with much that is not as it should be."""
     good = overview()
@@ -158,6 +165,13 @@ def degraded() -> OverviewAnswer:
         quarantine=(
             QuarantinedFile("eu-fsf", "shrinks by 40 %, more than 20 %", "2026-11-23T11:00:00Z",
                             "2026-11-30T11:00:00Z", "sha256:8a4c"),
+        ),
+        alerts=(
+            alert("certificate_expiring", "server node.pem ends on 2026-11-28"),
+            alert("source_failed", "mas-aml: RTGF_KID_UNKNOWN no such key"),
+            alert("list_stale", "un-sc: older than its maximum age"),
+            alert("disk_low", "4% of the disk is free"),
+            alert("actor_restarting", "crashed since the node began: fetcher, 2 in all"),
         ),
     )  # fmt: skip
     actors = [

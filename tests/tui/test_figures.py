@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rtgf_node.wire import FetchAnswer, FetchItem, ReadyAnswer
-from rtgf_node.wire.overview import Tally
-from tests.tui.fake_overview import degraded, overview
+from rtgf_node.core import times
+from rtgf_node.wire import FetchAnswer, FetchItem
+from rtgf_node.wire.overview import Expiry, Tally
+from tests.tui.fake_overview import NOW, degraded, overview
 from tui import words
 from tui.history import History
 from tui.needs import needs
@@ -111,26 +112,30 @@ def test_what_needs_a_human_is_said_the_worst_first():
     assert [(one.tone, one.screen) for one in found] == [
         (BAD, "safety"),
         (WARN, "sources"),
-        (WARN, "approvals"),
         (WARN, "sources"),
-        (WARN, "actors"),
         (WARN, "safety"),
+        (WARN, "actors"),
+        (WARN, "approvals"),
     ]
     assert [one.text for one in found] == [
-        "server node.pem ends in 5 d",
-        "list un-sc: older than its maximum age",
+        "P1 certificate_expiring: server node.pem ends on 2026-11-28",
+        "P2 source_failed: mas-aml: RTGF_KID_UNKNOWN no such key",
+        "P2 list_stale: un-sc: older than its maximum age",
+        "P2 disk_low: 4% of the disk is free",
+        "P2 actor_restarting: crashed since the node began: fetcher, 2 in all",
         "1 request waits for a second person",
-        "source mas-aml was refused: RTGF_KID_UNKNOWN no such key",
-        "actor fetcher was restarted 2 times",
-        "the disk has 9.0 GiB left",
     ]
+    assert found[0].more == (
+        "A certificate of the node ends within seven days, or has ended, since 10 min",
+        "what to do: docs/runbooks/certificate_expiring.md",
+    )
 
 
-def test_a_node_that_must_not_be_asked_is_worse_than_what_is_old():
-    good = overview()
-    checks = [replace(one, ok=one.name != "verifier") for one in good.status.ready.checks]
-    status = replace(good.status, ready=ReadyAnswer("not_ready", checks), halted="the disk is full")
-    assert [one.tone for one in needs(replace(good, status=status))] == [BAD, BAD]
+@pytest.mark.parametrize(("days", "count"), [(6, 0), (7, 1), (29, 1), (30, 0)])
+def test_what_ends_within_a_month_is_said_before_the_node_alerts(days, count):
+    ends = times.to_text(NOW + days * words.DAY)
+    seen = replace(overview(), certificates=[Expiry("node.pem", "server", ends)])
+    assert [one.text for one in needs(seen)] == [f"server node.pem ends in {days} d"] * count
 
 
 @pytest.mark.parametrize(

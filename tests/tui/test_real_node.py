@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -74,6 +75,31 @@ def test_a_build_is_approved_its_token_revoked_and_all_of_it_seen(node):
     drive(story, asker(node), operate=True, approver=asker(node, "approver"), size=(120, 40))
 
 
+AS_TEXT = {
+    "log": {"index": "number", "type": "what", "subject": "about", "actor": "who"},
+    "registry": {"validity": "from"},
+    "approvals": {"asked ago": "asked at", "left": "until"},
+}
+"""Columns that a command calls otherwise: it gives times where the screen draws or counts."""
+
+
+def test_every_table_is_printed_by_its_twin_with_the_same_columns(node):
+    async def story(driver: Driver) -> None:
+        for screen in SCREENS:
+            await driver.press(screen.KEY)
+            if (filtered := driver.app.pane.filtered) is None or screen.NAME == "cluster":
+                continue  # of a cluster: tests/cli/test_cluster.py
+            done = node.cli(*screen.TWIN.split()[1:])
+            assert done.returncode == 0, done.stderr
+            heads = re.split(r" {2,}", done.stdout.splitlines()[0])
+            names = AS_TEXT.get(screen.NAME, {})
+            due = {names.get(one.title, one.title) for one in filtered.table.columns}
+            if filtered.table.rows:
+                assert due <= set(heads), screen.NAME
+
+    drive(story, asker(node), operate=False, size=(200, 50))
+
+
 def test_pictures_of_every_screen_load_nothing(node, tmp_path):
     done = node.cli("dashboard", "--screenshot", tmp_path, "--size", "100x30")
     assert done.returncode == 0, done.stderr
@@ -92,7 +118,7 @@ def test_pictures_of_every_screen_load_nothing(node, tmp_path):
         (("--web", "8000", "--operate"), "--web only reads"),
         (("--web", "8000"), "pip install 'rtgf-node[web]'"),
         (("--screenshot", "x", "--size", "wide"), "--size is columns x rows"),
-        (("--keys", "none.toml"), "none.toml"),
+        (("--screenshot", "x", "--keys", "none.toml"), "none.toml"),
     ],
 )
 def test_what_cannot_be_is_said(node, arguments, said):

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from rtgf_node.api.limits import Spending
 from rtgf_node.config import load
+from rtgf_node.figures import summed
 from rtgf_node.replication.commands import AppendEvents, Outcome
-from rtgf_node.workers import figures as workers_figures
 from rtgf_node.workers import frames
 from rtgf_node.workers.following import Following
 from tests.docs_tables import ROOT
@@ -75,11 +75,11 @@ def registry(requests: int, seconds: float, route: str) -> CollectorRegistry:
 
 def test_counters_and_histograms_add_up_and_gauges_do_not():
     others = [
-        workers_figures.read(registry(2, 0.5, "/a")),
-        workers_figures.read(registry(3, 2.0, "/b")),
+        summed.read(registry(2, 0.5, "/a")),
+        summed.read(registry(3, 2.0, "/b")),
     ]
-    summed = workers_figures.Summed(registry(1, 9.0, "/a"), lambda: others)
-    text = generate_latest(summed).decode()
+    whole = summed.Summed(registry(1, 9.0, "/a"), lambda: others)
+    text = generate_latest(whole).decode()
     found = {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)

@@ -30,7 +30,7 @@ class Actors(Pane):
     TITLE = "Actors"
     SHORT = "Act"
     KEY = "7"
-    TWIN = "rtgf status"
+    TWIN = "rtgf actors"
 
     def compose(self) -> ComposeResult:
         """Return the parts."""

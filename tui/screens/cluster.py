@@ -22,9 +22,6 @@ from tui.widgets.detail import fields
 from tui.widgets.filtered import Filtered
 from tui.widgets.table import Column, Row
 
-STALE_SECONDS = 5.0
-"""A member that hears nothing for so long is cut off, not slow."""
-
 WATCHED_SHOWN = 5
 """Nodes in the last box: as many as a cluster has that decide."""
 
@@ -141,16 +138,11 @@ def _own(answer: ClusterAnswer) -> list[Spans]:
         else line((answer.name, "strong"), f" of {answer.cluster}: ", told("no leader", BAD)),
         line(
             ("fresh    ", DIM),
-            told(f"{answer.staleness_seconds:.1f} s behind", OK if _is_fresh(answer) else WARN),
+            told(f"{answer.staleness_seconds:.1f} s behind", OK if answer.is_fresh else WARN),
             f"  applied {words.number(answer.applied)} of {words.number(answer.commit)} committed",
         ),
         line(("log      ", DIM), f"{words.number(answer.tree_size)} entries"),
     ]
-
-
-def _is_fresh(answer: ClusterAnswer) -> bool:
-    """Return whether this node hears the leader, or as the leader most of the others."""
-    return answer.staleness_seconds < STALE_SECONDS
 
 
 def _waiting(one: ApprovalAnswer) -> Spans:
@@ -160,22 +152,14 @@ def _waiting(one: ApprovalAnswer) -> Spans:
 
 
 def _row(one: ClusterMember, answer: ClusterAnswer) -> Row:
-    leads = one.name == answer.leader
-    if one.role == "removed":
-        state = told("removed", DIM)
-    elif one.active is False:
-        state = told("unreachable")
-    elif one.active or one.name == answer.name or (leads and _is_fresh(answer)):
-        state = told("active", OK)
-    else:
-        state = told("not known here", DIM)
-    behind = "" if one.match is None else words.number(max(0, answer.last_index - one.match))
+    state, behind = answer.state_of(one), answer.behind(one)
+    tone = {"active": OK, "unreachable": None}.get(state, DIM)
     cells: tuple[Span, ...] = (
         (one.name, "strong" if one.name == answer.name else ""),
-        told("leader") if leads else told(one.role, OK if one.role == "voter" else DIM),
-        state,
+        told("leader") if answer.leads(one) else told(one.role, OK if one.role == "voter" else DIM),
+        told(state, tone),
         ("-" if one.match is None else words.number(one.match), ""),
-        (behind, ""),
+        ("" if behind is None else words.number(behind), ""),
         (one.address, DIM),
     )
     return Row(one.name, cells, one)

@@ -46,7 +46,7 @@ class Events(Pane):
         """Return the table."""
         yield Filtered(
             Column("at"),
-            Column("from"),
+            Column("stream"),
             Column("what"),
             Column("about"),
             Column("who", drop=1),

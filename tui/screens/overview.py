@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from rtgf_node.client import standing
 from rtgf_node.core import times
 from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 from tui import words
@@ -88,7 +89,10 @@ class Overview(Pane):
     def action_open(self) -> None:
         """Show what needs a human in full, and why checks do not pass."""
         found = of_all(self.node, self.window.watches)
-        lines = _told(found)
+        lines = []
+        for one in found:
+            lines += [*_told([one]), *(line((f"  {said}", DIM)) for said in one.more)]
+        lines = lines or _told(found)
         seen = self.node.seen
         if seen is not None:
             lines += heading("checks")
@@ -188,19 +192,8 @@ def _sources(seen: OverviewAnswer, width: int, height: int) -> list[Spans]:
 
 def source_state(seen: OverviewAnswer, source: SourceFigures) -> tuple[Span, str]:
     """Return a source's state as it is told, and in its own words."""
-    for waiting in seen.status.quarantine:
-        if waiting.name == source.name:
-            return told("quarantined"), waiting.reason
-    held = next((one for one in seen.status.datasets if one.name == source.name), None)
-    if held is not None and not held.fresh:
-        return told("STALE"), source.detail
-    if source.outcome == "refused":
-        return told("refused"), source.detail
-    if held is not None:
-        return told("fresh"), source.detail
-    if source.outcome is None:
-        return told("not fetched", DIM), "not since the node began"
-    return told(source.outcome), source.detail
+    state, said = standing.of_source(seen, source)
+    return told(state, DIM if state == "not fetched" else None), said
 
 
 def _actors(history: History, seen: OverviewAnswer, width: int, height: int) -> list[Spans]:

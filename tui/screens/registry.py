@@ -11,8 +11,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from rtgf_node.client import Question, operator_questions, questions
+from rtgf_node.client import Question, operator_questions, questions, standing
 from rtgf_node.core import times
+from rtgf_node.core.withdrawal_reasons import LIFTABLE, REASONS
 from rtgf_node.wire import Catalog, CatalogEntry, RevokeItem, RevokeRequest
 from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
@@ -33,16 +34,6 @@ ASKED: Final = ("type", "jurisdiction", "domain", "corridor")
 """What the node filters by: `type=IMT corridor=EU-SG` in the filter."""
 
 URI: Final = "urn:rtgf:token:"
-
-REASONS: Final = (
-    "key_compromise",
-    "superseded",
-    "policy_withdrawn",
-    "issued_in_error",
-    "corridor_suspended",
-    "cessation",
-)
-"""Why a token may be withdrawn; only corridor_suspended can be lifted again."""
 
 
 class Registry(Pane):
@@ -180,7 +171,7 @@ def revoking(token: str) -> Act:
     return Act(
         title="Revoke",
         says=f"This withdraws {token} and every token that rests on it, and it goes into the log. "
-        "Only corridor_suspended can be lifted again.",
+        f"Only {LIFTABLE} can be lifted again.",
         word=token,
         twin=f"rtgf revoke {token} --reason REASON",
         reason=True,
@@ -195,18 +186,10 @@ def revocation(token: str, reason: str) -> Question[object]:
 
 def _row(one: CatalogEntry, now: int) -> Row:
     begins, ends = times.parse(one.nbf), times.parse(one.exp)
-    if one.revoked:
-        state = told("withdrawn")
-    elif now > ends:
-        state = told("expired")
-    elif now < begins:
-        state = told("not yet")
-    else:
-        state = told("in force")
     token = one.uri.removeprefix(URI)
     cells: tuple[Span, ...] = (
         (token, ""),
-        state,
+        told(standing.of_token(one, now)),
         _bar(begins, ends, now),
         (one.exp[:10], ""),
         (str(one.leafIndex), DIM),

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from rtgf_node.client import operator_questions
 from rtgf_node.core import times
+from rtgf_node.core.withdrawal_reasons import LIFTABLE
 from rtgf_node.wire import RevocationEntry, RevokeItem, RevokeRequest
 from rtgf_node.wire.overview import OverviewAnswer
 from tui import words
@@ -27,8 +28,6 @@ from tui.widgets.table import Column, Row, Table
 
 PAGE = 200
 """Changes that are asked for at once."""
-
-SUSPENDED = "corridor_suspended"
 
 
 class Revocation(Pane):
@@ -58,7 +57,7 @@ class Revocation(Pane):
         """Return the parts."""
         yield Box("Epoch", id="r-epoch")
         yield Filtered(
-            Column("epoch", drop=2, right=True),
+            Column("revEpoch", drop=2, right=True),
             Column("at", drop=1),
             Column("status"),
             Column("token"),
@@ -142,7 +141,7 @@ class Revocation(Pane):
             word=token,
             twin=f"rtgf reinstate {token}",
         )
-        item = RevokeItem(token=token, reason=SUSPENDED)
+        item = RevokeItem(token=token, reason=LIFTABLE)
         self.window.perform(
             act, lambda _reason: operator_questions.reinstate(RevokeRequest(items=[item]))
         )

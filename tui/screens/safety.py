@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from rtgf_node.alerts.rules import LOW_DISK
+from rtgf_node.client import standing
 from rtgf_node.core import times
 from rtgf_node.wire.overview import Expiry, OverviewAnswer
 from tui import words
-from tui.needs import LATE_DAYS, LOW_DISK, WARN_DAYS
+from tui.needs import LATE_DAYS
 from tui.screens.pane import Pane
 from tui.tones import BAD, DIM, OK, WARN, Span, Spans, Tone, line, told
 from tui.widgets.box import Box, fitted
@@ -26,7 +28,7 @@ class Safety(Pane):
     TITLE = "Safety"
     SHORT = "Saf"
     KEY = "9"
-    TWIN = "rtgf keys list"
+    TWIN = "rtgf safety"
 
     def compose(self) -> ComposeResult:
         """Return the parts."""
@@ -97,22 +99,13 @@ def _clock(offset: int | None) -> Tone:
 
 
 def _row(one: Expiry, now: int) -> Row:
-    days = (times.parse(one.expires_at) - now) // words.DAY
-    if one.revoked_at is not None:
-        state = told("revoked")
-    elif days < 0:
-        state = told("expired")
-    elif days < LATE_DAYS:
-        state = told("ends soon", BAD)
-    elif days < WARN_DAYS:
-        state = told("ends soon", WARN)
-    else:
-        state = told("fine", OK)
+    days, state = standing.days_left(one, now), standing.of_expiry(one, now)
+    tone = {"fine": OK, "ends soon": BAD if days < LATE_DAYS else WARN}.get(state)
     cells: tuple[Span, ...] = (
         (one.name, ""),
         (one.purpose, DIM),
         (str(days), ""),
-        state,
+        told(state, tone),
         (one.expires_at[:10], DIM),
     )
     return Row(one.name, cells, one)

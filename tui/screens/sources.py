@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from rtgf_node.client import Question, operator_questions
+from rtgf_node.client import Question, operator_questions, standing
 from rtgf_node.wire.overview import OverviewAnswer, SourceFigures
 from tui import words
 from tui.screens.overview import source_state
@@ -128,14 +128,14 @@ def _releasing(name: str, _reason: str) -> Question[object]:
 
 def _row(seen: OverviewAnswer, one: SourceFigures) -> Row:
     state, detail = source_state(seen, one)
-    held = next((d for d in seen.status.datasets if d.name == one.name), None)
+    records = standing.records_of(seen, one)
     cells: tuple[Span, ...] = (
         (one.name, ""),
         (one.kind, DIM),
         state,
         (words.age(one.seconds_ago), ""),
         (words.age(one.due_in_seconds), ""),
-        (str(held.records) if held is not None else "", ""),
+        ("" if records is None else str(records), ""),
         (one.subject, DIM),
         (detail, ""),
     )

@@ -136,9 +136,9 @@ BOOKS = {
 
 @pytest.mark.parametrize("book", BOOKS)
 def test_the_largest_rule_book_is_checked_in_seconds(book):
-    begun = time.perf_counter()
+    begun = time.process_time()
     conflicts.check(BOOKS[book])
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0
 
 
 def test_one_conflict_among_the_largest_rule_book_is_found():

@@ -1,0 +1,1 @@
+"""What needs a human: which alerts there are, when one stands, and who is told."""
