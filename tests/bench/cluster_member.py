@@ -27,6 +27,7 @@ from rtgf_node.actors.messages import Commit, CommitProved
 from rtgf_node.doors import THREAD_SECONDS
 from rtgf_node.errors import RtgfError
 from rtgf_node.guards.head_guard import HeadGuard
+from rtgf_node.place import Place
 from rtgf_node.replication.commands import AppendEvents, Proposal
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
 from rtgf_node.store import Store, open_store
@@ -80,7 +81,7 @@ class Member:
     """Answers questions while the member has its place."""
 
     def __init__(
-        self, store: Store, place: cluster.Place, name: str, nursery: trio.Nursery
+        self, store: Store, place: Place, name: str, nursery: trio.Nursery
     ) -> None:
         self._store = store
         self._place = place
@@ -179,7 +180,7 @@ async def main(folder: Path, name: str, address: str, pki: Path) -> None:
             raise place.error
 
 
-async def _serve(lines: Lines, store: Store, place: cluster.Place, name: str) -> bool:
+async def _serve(lines: Lines, store: Store, place: Place, name: str) -> bool:
     """Answer until the input ends; True if another state was taken instead."""
     async with trio.open_nursery() as nursery:
 

@@ -19,6 +19,7 @@ from rtgf_node.api.app import build_app, hot_routes
 from rtgf_node.api.front import Front
 from rtgf_node.keys.key_provider import FileKeyProvider
 from rtgf_node.node import Node
+from rtgf_node.process_signals import Signals
 from rtgf_node.store import open_store
 from rtgf_node.system_clock import SystemClock
 
@@ -36,9 +37,7 @@ async def main(folder: Path) -> None:
             desk = node._desk
             hot = Front(desk, hot_routes(desk), place.replicator.feed)
             async with trio.open_nursery() as nursery:
-                running = trio.Event()
-                nursery.start_soon(node.run, lambda _: running.set())
-                await running.wait()
+                await nursery.start(node.run, Signals())
                 plain = partial(
                     listeners.serve,
                     build_app(desk),
