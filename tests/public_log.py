@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from rtgf_node import wire
 from rtgf_node.api import tiles
@@ -11,6 +12,7 @@ from rtgf_node.core.canonical_json import canonical_bytes, parse
 from rtgf_node.core.keys import SeedSigner
 from rtgf_node.core.tiles import WIDTH, TilePath
 from rtgf_node.errors import Code, RtgfError
+from rtgf_node.store import Store
 from rtgf_node.store.log_writer import LogWriter
 
 ORIGIN = "log.example"
@@ -20,12 +22,12 @@ AT = 1_795_341_600
 BATCH = 20_000
 
 
-def entry(number):
+def entry(number: int) -> bytes:
     """An event as small as the store takes it."""
     return b'{"at":"","event_id":"evt:%d","subject":""}' % number
 
 
-def real_event(number):
+def real_event(number: int) -> bytes:
     """A whole event, of the length that most have."""
     return event.to_bytes(
         event.make(
@@ -40,7 +42,7 @@ def real_event(number):
     )
 
 
-def grow(store, size, *, make=entry):
+def grow(store: Store, size: int, *, make: Callable[[int], bytes] = entry) -> None:
     """Append entries until the log has `size`, without waiting for the disk."""
     writer = LogWriter(store.conn, store.log)
     store.conn.execute("PRAGMA synchronous = OFF")

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import trio
 
@@ -57,6 +57,8 @@ BATCH_MAX = 256
 STEADY_PER_SECOND = 500
 STEADY_SECONDS = 2.0
 """Of one slice at a steady pace."""
+
+R = TypeVar("R")
 
 
 class Events:
@@ -143,7 +145,7 @@ class Log:
 
     def index(self, in_flight: int, count: int) -> None:
         """Have `count` appended by `in_flight` askers who wait for the index alone."""
-        self._closed_loop(partial(Commit, covered=False), in_flight, count)
+        self._closed_loop(lambda command: Commit(command, covered=False), in_flight, count)
 
     def proof(self, in_flight: int, count: int) -> None:
         """Have `count` appended by `in_flight` askers who wait for the proof bundle."""
@@ -176,7 +178,7 @@ class Log:
                 self._started.set()
 
     def _closed_loop(
-        self, request: Callable[[AppendEvents], Request[object]], in_flight: int, count: int
+        self, request: Callable[[AppendEvents], Request[R]], in_flight: int, count: int
     ) -> None:
         entries = iter([entry for _, entry in self._events.take(count)])
 

@@ -31,6 +31,7 @@ from rtgf_node.place import Place
 from rtgf_node.replication.commands import AppendEvents, Proposal
 from rtgf_node.settings import ClusterConfig, Config, NodeConfig
 from rtgf_node.store import Store, open_store
+from rtgf_node.store.snapshot_file import SignedState
 from rtgf_node.system_clock import SystemClock
 from rtgf_node.telemetry import Metrics
 from tests.bench import appends
@@ -80,9 +81,7 @@ def settings(folder: Path, name: str, address: str, pki: Path) -> Config:
 class Member:
     """Answers questions while the member has its place."""
 
-    def __init__(
-        self, store: Store, place: Place, name: str, nursery: trio.Nursery
-    ) -> None:
+    def __init__(self, store: Store, place: Place, name: str, nursery: trio.Nursery) -> None:
         self._store = store
         self._place = place
         self._nursery = nursery
@@ -203,11 +202,12 @@ async def _serve(lines: Lines, store: Store, place: Place, name: str) -> bool:
     return place.error is None
 
 
-def _trust(_document: bytes) -> None:
+def _trust(_state: SignedState) -> None:
     """Take every head: what is measured is not whether they are signed."""
 
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     sys.setswitchinterval(THREAD_SECONDS)
-    trio.run(main, Path(sys.argv[1]), *sys.argv[2:4], Path(sys.argv[4]))
+    folder, name, address, pki = sys.argv[1:]
+    trio.run(main, Path(folder), name, address, Path(pki))
