@@ -239,20 +239,23 @@ class LogActor:
             with trio.move_on_after(self._head_every if alone else LEADER_SECONDS):
                 await self._grown.wait()
             self._grown = trio.Event()
-            await self._sign_or_cover()
-            if self._mailbox.statistics().depth:
+            if await self._sign_or_cover() and self._mailbox.statistics().depth:
                 # Under load one head covers many batches: signing each would slow them all.
                 await trio.sleep(HEAD_PAUSE_SECONDS)
 
-    async def _sign_or_cover(self) -> None:
-        """Sign if it is ours to sign; else answer those whom another member's head covers."""
+    async def _sign_or_cover(self) -> bool:
+        """Sign if it is ours to sign; else answer those whom another member's head covers.
+
+        Return whether it was more than a look at a head that will do.
+        """
         if self._replicator.leader:
             if self.forked is None and not self._contradicted:
-                await self._sign_head()
+                return await self._sign_head()
         elif (held := self._reader.latest_head()) is not None:
             self._show(held.tree_size, held.document)
+        return True
 
-    async def _sign_head(self) -> None:
+    async def _sign_head(self) -> bool:
         """Sign and publish the tree as it stands, unless the last head covers it and is young.
 
         Raises:
@@ -263,6 +266,7 @@ class LogActor:
             await self._publish(head)
         elif (held := self._reader.latest_head()) is not None:
             self._cover(held.tree_size, held.document)
+        return head is not None
 
     async def _publish(self, head: TreeHead) -> None:
         """Make a head durable and answer whoever waited for it."""

@@ -29,7 +29,7 @@ from rtgf_node.replication.commands import (
 )
 from rtgf_node.replication.solo import SoloReplicator
 from rtgf_node.store.node_store import DATABASE
-from tests.actors.logs import AT, KEY, SIGNER, our_log, until
+from tests.actors.logs import AT, KEY, PATIENCE_SECONDS, SIGNER, our_log, until
 from tests.replication import samples
 
 KEYS = KeySet([PublicKey(SIGNER.kid, SIGNER.public, "log", AT - 10, AT + 1000)])
@@ -82,6 +82,15 @@ async def test_the_head_of_a_proof_is_durable_and_guarded_before_it_is_told(tmp_
         last = HeadGuard(tmp_path / "guard" / "head.json").read()
         assert kept.tree_size == last.tree_size == bundle.treeSize == 1
         assert last.root_hash == bundle.merkleRoot == f"sha256:{kept.root.hex()}"
+
+
+async def test_one_who_asks_again_and_again_does_not_wait_between_heads(tmp_path, monkeypatch):
+    monkeypatch.setattr("rtgf_node.actors.log.HEAD_PAUSE_SECONDS", 3600.0)
+    async with our_log(tmp_path) as log:
+        with trio.fail_after(PATIENCE_SECONDS):
+            for number in range(100):
+                events = samples.append(f"e{number}").events
+                check(await log.mailbox.ask(CommitProved(AppendEvents(events))), events)
 
 
 async def test_the_index_alone_does_not_wait_for_a_head(tmp_path, monkeypatch):
