@@ -10,10 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, ParamSpec, TypeVar
 
 from rtgf_node.audit.material import Finding, Material
-from rtgf_node.core import canonical_json, checkpoint, digests, event, jose, merkle, tree_head
+from rtgf_node.core import (
+    canonical_json,
+    checkpoint,
+    digests,
+    event,
+    jose,
+    merkle,
+    signed_keys,
+    tree_head,
+)
 from rtgf_node.core.checkpoint import Checkpoint
 from rtgf_node.core.event import Event
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core.keys import KeySet
 from rtgf_node.core.proof_bundle import hash_of
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.errors import Code, RtgfError
@@ -21,13 +30,9 @@ from rtgf_node.errors import Code, RtgfError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-JWKS_TYP: Final = "rtgf-jwks+jws"
 MANIFEST_TYP: Final = "rtgf-key-manifest+jws"
 MAX_DOCUMENT_BYTES: Final = 32 << 20
 """A revocation list of a hundred thousand entries with its signature is about this."""
-
-_FOREVER: Final = 1 << 37
-"""The pinned root is trusted until it is unpinned: its window is not the node's to state."""
 
 
 class Findings:
@@ -123,18 +128,10 @@ class ProvedLog:
                 Code.RTGF_TXP_GOSSIP_INCONSISTENT, "the checkpoint says otherwise than the proof"
             )
 
-    def _pinned(self, kid: object) -> KeySet:
-        """Return the root under the name that a signature gives it: only the key itself counts."""
-        root = PublicKey(str(kid), self._root_public, "root", created_at=0, expires_at=_FOREVER)
-        return KeySet([root])
-
     def _read_keys(self) -> None:
         """Take the key set that the root signed; nothing else makes a key a key of this node."""
         material = self._material
-        header, _, _ = jose.split_compact(material.signed_jwks)
-        signed = jose.verify_compact(
-            material.signed_jwks, self._pinned(header.get("kid")), at=material.at, typ=JWKS_TYP
-        )
+        signed = signed_keys.verify(material.signed_jwks, self._root_public)
         self.keys = KeySet.from_jwks(canonical_json.parse(signed))
         if canonical_json.canonical_bytes(canonical_json.parse(material.jwks)) != signed:
             self._findings.add("keys", "jwks.json", "it is not the key set that the root signed")
@@ -144,7 +141,8 @@ class ProvedLog:
         signatures = document.get("signatures")
         first = signatures[0] if isinstance(signatures, list) and signatures else {}
         kid = first.get("kid") if isinstance(first, dict) else ""
-        jose.verify_document(document, self._pinned(kid), at=self._material.at, typ=MANIFEST_TYP)
+        root = signed_keys.pinned(self._root_public, kid)
+        jose.verify_document(document, root, at=self._material.at, typ=MANIFEST_TYP)
         entries = document.get("keys")
         stated = {
             (entry.get("kid"), entry.get("purpose"))

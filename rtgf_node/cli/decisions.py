@@ -17,7 +17,6 @@ from rtgf_node.core import decision, event
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.decision import Interval
 from rtgf_node.errors import Code, RtgfError
-from rtgf_node.system_clock import SystemClock
 from rtgf_node.wire.decisions import DecisionEntry, DecisionPage, DecisionRestartRequest
 
 PAGE = 1000
@@ -90,7 +89,7 @@ def decisions(
             return 0
         if prove is not None or check:
             root_public = pinned.root_key(root_key or told.keys.root_public)
-            keys = pinned.log_keys(node, root_public=root_public, at=SystemClock().now())
+            keys = pinned.log_keys(node, root_public=root_public)
             if prove is not None:
                 proved = prove_one(node, prove, verifier_keys=keys)
                 output.result(proved, _proved_text(proved), as_json=as_json)

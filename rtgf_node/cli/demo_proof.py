@@ -32,7 +32,7 @@ class Proved(NamedTuple):
         ]
 
 
-def check(node: Node, token_id: str, *, root_public: bytes, at: int) -> Proved:
+def check(node: Node, token_id: str, *, root_public: bytes) -> Proved:
     """Fetch the proof that the log holds `token_id`, and check it here.
 
     Raises:
@@ -53,7 +53,7 @@ def check(node: Node, token_id: str, *, root_public: bytes, at: int) -> Proved:
     signed = proof_bundle.verify(
         bundle,
         leaf_hash=merkle.leaf_hash(data),
-        verifier_keys=log_keys(node, root_public=root_public, at=at),
+        verifier_keys=log_keys(node, root_public=root_public),
     )
     return Proved(
         token_id=token_id,

@@ -16,7 +16,7 @@ import msgspec
 from rtgf_node import config
 from rtgf_node.cli import node_settings
 from rtgf_node.cli.node_settings import Identity
-from rtgf_node.core import base64url, digests, jose
+from rtgf_node.core import base64url, digests, jose, signed_keys
 from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.keys import KeySet, Signer
 from rtgf_node.errors import Code, RtgfError
@@ -219,7 +219,7 @@ def _make_statements(folder: Path, keys: KeySet, root: Signer) -> None:
         typ=key_files.MANIFEST_TYP,
     )
     write_whole(folder / key_files.MANIFEST, canonical_bytes(manifest), mode=PUBLIC)
-    jwks = jose.sign_compact(canonical_bytes(keys.to_jwks()), root, typ=key_files.JWKS_TYP)
+    jwks = jose.sign_compact(canonical_bytes(keys.to_jwks()), root, typ=signed_keys.TYP)
     write_whole(folder / key_files.SIGNED_JWKS, jwks.encode(), mode=PUBLIC)
 
 

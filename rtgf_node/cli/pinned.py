@@ -6,10 +6,9 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 
-from rtgf_node.audit.log import JWKS_TYP
 from rtgf_node.client import Node
-from rtgf_node.core import base64url, canonical_json, checkpoint, jose
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core import base64url, canonical_json, checkpoint, signed_keys
+from rtgf_node.core.keys import KeySet
 from rtgf_node.errors import Code, RtgfError
 
 RootKey: TypeAlias = Annotated[
@@ -23,9 +22,6 @@ RootKey: TypeAlias = Annotated[
 
 PUBLIC_BYTES = 32
 """Of an Ed25519 key."""
-
-_FOREVER = 1 << 37
-"""The pinned root has no window that the node could state."""
 
 
 def root_key(pinned: str | None) -> bytes:
@@ -49,14 +45,9 @@ def root_key(pinned: str | None) -> bytes:
     return public
 
 
-def log_keys(node: Node, *, root_public: bytes, at: int) -> list[str]:
+def log_keys(node: Node, *, root_public: bytes) -> list[str]:
     """Return the log's keys that the pinned root vouches for."""
-    signed = node.signed_jwks()
-    header, _, _ = jose.split_compact(signed)
-    pinned = KeySet(
-        [PublicKey(str(header.get("kid")), root_public, "root", created_at=0, expires_at=_FOREVER)]
-    )
-    jwks = jose.verify_compact(signed, pinned, at=at, typ=JWKS_TYP, uses=("root",))
+    jwks = signed_keys.verify(node.signed_jwks(), root_public)
     origin = str(node.about().get("log", {}).get("origin", ""))
     return [
         checkpoint.verifier_key(origin, key.public)

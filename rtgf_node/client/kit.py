@@ -74,7 +74,7 @@ class KitVerifier(Verifying):
         """
         now = self._memory.now()
         root = base64url.decode(self._text(ROOT_KEY))
-        keys = keys_of(self._text(KEY_SET), root, now)
+        keys = keys_of(self._text(KEY_SET), root)
         head = heads.from_document(canonical_json.parse(self._text(HEAD).encode()))
         heads.verify(head, keys, at=now)
         entries = self._text(ENTRIES).encode().splitlines()

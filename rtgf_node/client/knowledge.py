@@ -20,12 +20,21 @@ import msgspec
 from rtgf_node import wire
 from rtgf_node.client import operator_questions, questions
 from rtgf_node.client.exchange import Question
-from rtgf_node.core import canonical_json, evidence, feeds, jose, merkle, snapshot, times, tokens
+from rtgf_node.core import (
+    canonical_json,
+    evidence,
+    feeds,
+    jose,
+    merkle,
+    signed_keys,
+    snapshot,
+    times,
+    tokens,
+)
 from rtgf_node.core import tree_head as heads
 from rtgf_node.core.envelope import DatasetEvidence
-from rtgf_node.core.evidence_check import JWKS_TYP
 from rtgf_node.core.evidence_entry import check_included, event_of, require
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core.keys import KeySet
 from rtgf_node.core.lists import record_file
 from rtgf_node.core.lists.screening import NameIndex
 from rtgf_node.core.tokens import Token
@@ -39,9 +48,6 @@ Steps = Generator[Question[Any], Any, "Learned"]
 LIST_TYP: Final = "rtgf-revocations+jws"
 HEAD_SECONDS: Final = 300
 """A log signs a head at least this often (`log.head_every_seconds` is bounded so)."""
-
-_FOREVER: Final = 1 << 37
-"""The pinned root has no window that the node could state."""
 
 
 class NewToken(NamedTuple):
@@ -115,7 +121,7 @@ class Knowledge:
         named: dict[str, str] = {}
         listed = yield from self._listed()
         if listed:
-            keys = keys_of((yield questions.signed_jwks()), self._root_public, now)
+            keys = keys_of((yield questions.signed_jwks()), self._root_public)
         for entry in listed:
             file = evidence.parse((yield questions.evidence(entry.uri)))
             found.append(_issued(file, keys, entry))
@@ -125,7 +131,7 @@ class Knowledge:
         lists = yield from self._lists(found, named, now)
         # What may be withdrawn comes last: it must be young, however long the rest took.
         asked_at = stopwatch()
-        keys = keys_of((yield questions.signed_jwks()), self._root_public, now)
+        keys = keys_of((yield questions.signed_jwks()), self._root_public)
         head = yield from self._new_head(keys, now)
         changes = yield from self._changes(keys, now)
         return Learned(asked_at, keys, head, found, changes, lists)
@@ -265,17 +271,14 @@ def _unrevoked(keys: KeySet) -> KeySet:
     return KeySet(msgspec.structs.replace(key, revoked_at=None) for key in keys)
 
 
-def keys_of(jws: str, root_public: bytes, now: int) -> KeySet:
+def keys_of(jws: str, root_public: bytes) -> KeySet:
     """Return the key set that the root has signed.
 
     Raises:
       RtgfError: RTGF_JWKS_SIGNATURE_INVALID if it has not.
     """
     try:
-        header, _, _ = jose.split_compact(jws)
-        root = PublicKey(str(header.get("kid")), root_public, "root", 0, _FOREVER)
-        payload = jose.verify_compact(jws, KeySet([root]), at=now, typ=JWKS_TYP, uses=("root",))
-        return KeySet.from_jwks(canonical_json.parse(payload))
+        return KeySet.from_jwks(canonical_json.parse(signed_keys.verify(jws, root_public)))
     except RtgfError as error:
         raise RtgfError(
             Code.RTGF_JWKS_SIGNATURE_INVALID,

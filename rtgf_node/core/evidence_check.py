@@ -11,7 +11,7 @@ log's auditors find it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from rtgf_node.core import (
     jose,
     merkle,
     note,
+    signed_keys,
     times,
     tokens,
     tree_head,
@@ -31,16 +32,11 @@ from rtgf_node.core.event import Event
 from rtgf_node.core.evidence import Evidence
 from rtgf_node.core.evidence_entry import check_included, event_of, failing, require
 from rtgf_node.core.evidence_status import check_revocations, check_status
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core.keys import KeySet
 from rtgf_node.core.tokens import Token
 from rtgf_node.core.tree_head import TreeHead
 from rtgf_node.core.witness_policy import NOBODY, WitnessPolicy
 from rtgf_node.errors import Code, RtgfError
-
-JWKS_TYP: Final = "rtgf-jwks+jws"
-
-_FOREVER: Final = 1 << 37
-"""The pinned root is trusted until it is unpinned: its window is not the file's to state."""
 
 
 class Cosigner(Struct, frozen=True):
@@ -179,11 +175,7 @@ class _Examination:
 
     def _read_keys(self) -> None:
         """Take the key set that the root signed; nothing else makes a key a key of the issuer."""
-        jws = self._file.keys.jws
-        header, _, _ = jose.split_compact(jws)
-        # Only the key itself counts, under whatever name the signature gives it.
-        root = PublicKey(str(header.get("kid")), self._root_public, "root", 0, _FOREVER)
-        self._payload = jose.verify_compact(jws, KeySet([root]), at=0, typ=JWKS_TYP)
+        self._payload = signed_keys.verify(self._file.keys.jws, self._root_public)
         self._keys = KeySet.from_jwks(canonical_json.parse(self._payload))
 
     def _head(self) -> tuple[TreeHead, list[Cosigner], list[str]]:

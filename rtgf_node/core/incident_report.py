@@ -10,10 +10,17 @@ from typing import Final
 
 from msgspec import Struct, to_builtins
 
-from rtgf_node.core import canonical_json, checkpoint, event, jose, merkle, proof_bundle, tree_head
-from rtgf_node.core.evidence_check import JWKS_TYP
+from rtgf_node.core import (
+    canonical_json,
+    checkpoint,
+    event,
+    merkle,
+    proof_bundle,
+    signed_keys,
+    tree_head,
+)
 from rtgf_node.core.evidence_entry import failing, require
-from rtgf_node.core.keys import KeySet, PublicKey
+from rtgf_node.core.keys import KeySet
 from rtgf_node.core.shapes import fit
 from rtgf_node.errors import Code
 from rtgf_node.wire import Document, ProofBundle
@@ -21,9 +28,6 @@ from rtgf_node.wire import Document, ProofBundle
 FORMAT: Final = "rtgf-incident/1"
 MAX_BYTES: Final = 1 << 20
 """An event has at most 60 KB, a set of keys and a proof a few more."""
-
-_FOREVER: Final = 1 << 37
-"""The pinned root is trusted until it is unpinned: its window is not the file's to state."""
 
 
 class IncidentReport(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,8 +106,4 @@ def check(data: bytes, *, root_public: bytes) -> Incident:
 
 def _keys(jws: str, root_public: bytes) -> KeySet:
     with failing(Code.RTGF_JWKS_SIGNATURE_INVALID, "the key set"):
-        header, _, _ = jose.split_compact(jws)
-        # Only the key itself counts, under whatever name the signature gives it.
-        root = PublicKey(str(header.get("kid")), root_public, "root", 0, _FOREVER)
-        payload = jose.verify_compact(jws, KeySet([root]), at=0, typ=JWKS_TYP)
-        return KeySet.from_jwks(canonical_json.parse(payload))
+        return KeySet.from_jwks(canonical_json.parse(signed_keys.verify(jws, root_public)))

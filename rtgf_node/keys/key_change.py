@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from rtgf_node.core import base64url, jose, times
+from rtgf_node.core import base64url, jose, signed_keys, times
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes
 from rtgf_node.core.keys import KeySet, PublicKey, Signer
 from rtgf_node.errors import Code, RtgfError
@@ -118,7 +118,7 @@ def sign(request: KeyRequest, root: Signer) -> bytes:
     jwks = canonical_bytes({**keys.to_jwks(), "sequence": request.sequence})
     signed: dict[str, JsonValue] = {
         "manifest": jose.sign_document(manifest, [root], typ=key_files.MANIFEST_TYP),
-        "jwks": jose.sign_compact(jwks, root, typ=key_files.JWKS_TYP),
+        "jwks": jose.sign_compact(jwks, root, typ=signed_keys.TYP),
     }
     return canonical_bytes(signed)
 

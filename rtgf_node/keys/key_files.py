@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rtgf_node.core import base64url, jose, times
+from rtgf_node.core import base64url, jose, signed_keys, times
 from rtgf_node.core.canonical_json import JsonValue, canonical_bytes, parse, parse_object
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.errors import Code, RtgfError
@@ -24,7 +24,6 @@ MANIFEST = "key_manifest.json"
 SIGNED_JWKS = "jwks.jws"
 KEY_SET = "key_set.json"
 MANIFEST_TYP = "rtgf-key-manifest+jws"
-JWKS_TYP = "rtgf-jwks+jws"
 FOREVER = 2**53 - 1
 """The root has no window of its own: it is trusted because it is pinned."""
 
@@ -145,7 +144,7 @@ def verified(manifest: bytes, jwks_jws: str, root: PublicKey, *, at: int) -> Key
     try:
         stated = parse_object(manifest)
         jose.verify_document(stated, KeySet([root]), at=at, typ=MANIFEST_TYP)
-        jwks = jose.verify_compact(jwks_jws, KeySet([root]), at=at, typ=JWKS_TYP)
+        jwks = jose.verify_compact(jwks_jws, KeySet([root]), at=at, typ=signed_keys.TYP)
         published = parse_object(jwks)
         keys = KeySet.from_jwks(published)
         sequence = _sequence(stated)

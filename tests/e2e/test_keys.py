@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from rtgf_node import config, start_checks
-from rtgf_node.core import base64url, jose, times
+from rtgf_node.core import base64url, jose, signed_keys, times
 from rtgf_node.core.canonical_json import parse
 from rtgf_node.core.keys import KeySet, PublicKey
 from rtgf_node.errors import Code, RtgfError
@@ -93,7 +93,7 @@ def events(node: TestNode, type_: str) -> list[dict[str, Any]]:
 def root_signed_set(node: TestNode) -> KeySet:
     """Return the key set as a partner reads it: under the root's signature."""
     jws = node.ask("GET", "/.well-known/jwks.jws").body.decode()
-    payload = jose.verify_compact(jws, KeySet([root_key(node)]), at=0, typ=key_files.JWKS_TYP)
+    payload = jose.verify_compact(jws, KeySet([root_key(node)]), at=0, typ=signed_keys.TYP)
     assert payload == node.ask("GET", "/.well-known/jwks.json").body
     return KeySet.from_jwks(parse(payload))
 
