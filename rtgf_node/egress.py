@@ -163,6 +163,25 @@ class Egress:
         lines = [(name.encode("ascii"), value.encode("ascii")) for name, value in told.items()]
         return await self._once(method, uri, body, lines)
 
+    async def deliver(
+        self,
+        uri: str,
+        document: bytes,
+        *,
+        headers: Mapping[str, str],
+        method: Literal["POST", "PUT"] = "POST",
+    ) -> None:
+        """Return when a JSON document was taken; tried once.
+
+        Raises:
+          RtgfError: RTGF_SANCTIONS_FETCH_FAILED as `post`; RTGF_UNREACHABLE if it was not taken.
+        """
+        answer = await self.post(
+            uri, document, method=method, content_type="application/json", headers=headers
+        )
+        if not 200 <= answer.status < 300:
+            raise RtgfError(Code.RTGF_UNREACHABLE, f"it answered {answer.status}")
+
     async def _once(
         self, method: str, uri: str, body: bytes | None, headers: list[tuple[bytes, bytes]]
     ) -> Answered:

@@ -19,7 +19,7 @@ from rtgf_node.core import notification
 from rtgf_node.core.clock import Clock
 from rtgf_node.core.keys import Signer
 from rtgf_node.egress import Egress
-from rtgf_node.errors import Code, RtgfError
+from rtgf_node.errors import RtgfError
 from rtgf_node.figures.pushes import PushFigures
 from rtgf_node.replication.commands import NoteDelivery
 from rtgf_node.replication.replicator import Replicator
@@ -141,14 +141,8 @@ class WebhooksActor:
 
     async def _deliver(self, webhook: Webhook, body: bytes) -> None:
         signature = notification.sign(body, self._signer)
-        answer = await webhook.egress.post(
-            webhook.url,
-            body,
-            content_type="application/json",
-            headers={notification.SIGNATURE_HEADER: signature},
-        )
-        if not 200 <= answer.status < 300:
-            raise RtgfError(Code.RTGF_UNREACHABLE, f"it answered {answer.status}")
+        headers = {notification.SIGNATURE_HEADER: signature}
+        await webhook.egress.deliver(webhook.url, body, headers=headers)
 
     async def _note(self, webhook: Webhook, rev_epoch: int) -> None:
         command = NoteDelivery(webhook.name, rev_epoch, self._clock.now())

@@ -42,15 +42,9 @@ class HttpChannel:
           RtgfError: it was not, or nobody knows.
         """
         for message in self._make(change):
-            answer = await self._egress.post(
-                message.url,
-                message.body,
-                method=message.method,
-                content_type="application/json",
-                headers=message.headers,
+            await self._egress.deliver(
+                message.url, message.body, headers=message.headers, method=message.method
             )
-            if not 200 <= answer.status < 300:
-                raise RtgfError(Code.RTGF_UNREACHABLE, f"it answered {answer.status}")
 
 
 def configured(config: Config, sender: Sender, signers: Signers) -> list[HttpChannel]:
