@@ -7,20 +7,17 @@ import os
 import re
 import signal
 import sqlite3
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import pytest
 
 from rtgf_node.cli.demo_node import free_port
 from rtgf_node.core import jose
-from tests.nodes import PATIENCE_SECONDS, RATES, TestNode
-from tests.processes import main_process
+from tests.nodes import RATES, TestNode
+from tests.processes import main_process, until
+from tests.receivers import receiving
 
 EVERY_SECOND = f"{RATES}\n[alerts]\nevery_seconds = 1\n"
 
@@ -34,46 +31,13 @@ class Duty:
         self.url = f"https://localhost:{self.port}/duty"
         self.told: list[tuple[str, str, Any, dict[str, Any]]] = []
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        duty = self
+    def serving(self) -> AbstractContextManager[None]:
+        return receiving(self.node, self.port, self.take)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                assert self.headers["content-type"] == "application/json"
-                duty.told.append((self.command, self.path, self.headers, body))
-                self.send_response(202)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            do_PUT = do_POST  # noqa: N815 - the library's spelling
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        pki = self.node.folder / "pki"
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(pki / "node.pem", pki / "node.key")
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-
-def until(true: Callable[[], Any]) -> Any:
-    """Return what is true at last."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
+    def take(self, method: str, path: str, headers: Any, body: bytes) -> int:
+        assert headers["content-type"] == "application/json"
+        self.told.append((method, path, headers, body))
+        return 202
 
 
 def alerts(node: TestNode) -> dict[str, dict[str, Any]]:

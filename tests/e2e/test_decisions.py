@@ -8,7 +8,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from rtgf_node.core.canonical_json import canonical_bytes
 from rtgf_node.core.keys import KeySet, SeedSigner
 from rtgf_node.errors import RtgfError
 from rtgf_node.wire.decisions import DecisionRestartRequest
-from tests.nodes import ORIGIN, PATIENCE_SECONDS, RATES, TestNode, context
+from tests.nodes import ORIGIN, RATES, TestNode, context
+from tests.processes import until
 
 RMT = "RMT:SG:payments_aml:2026-10.1"
 IMT = "IMT:EU-SG:payments_aml:2026-10.1"
@@ -32,16 +32,6 @@ def settings(mode: str, *, root: float = 0.2, flush: float = 0.1, most: int = 10
         f'{RATES}\n[decisions]\nmode = "{mode}"\nroot_every_seconds = {root}\n'
         f"flush_every_seconds = {flush}\nbatch_max = {most}\n"
     )
-
-
-def until(look):
-    """Return what `look` returns as soon as it returns something."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come about")
 
 
 def entry_of(node: TestNode, request_id: str):

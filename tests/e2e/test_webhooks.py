@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -16,6 +12,7 @@ from rtgf_node.cli.demo_node import free_port
 from rtgf_node.core import notification
 from rtgf_node.core.notification import Notification
 from tests.nodes import PATIENCE_SECONDS, TestNode
+from tests.receivers import receiving
 
 TOKENS = [f"IMT:{pair}:payments_aml:2026-10.1" for pair in ("EU-SG", "EU-UK", "SG-KR", "AU-SG")]
 LIFTABLE = "corridor_suspended"
@@ -36,37 +33,11 @@ class Partner:
         self.refused = 0
         self.statuses: list[int] = []
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
+    def serving(self) -> AbstractContextManager[None]:
         """Take deliveries."""
-        partner = self
+        return receiving(self.node, self.port, self.take)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                status = partner.take(body, self.headers)
-                self.send_response(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        pki = self.node.folder / "pki"
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(pki / "node.pem", pki / "node.key")
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
-
-    def take(self, body: bytes, headers: Any) -> int:
+    def take(self, _method: str, _path: str, headers: Any, body: bytes) -> int:
         if self.statuses:
             self.refused += 1
             return self.statuses.pop(0)

@@ -6,24 +6,16 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
 
 import pytest
 
 from rtgf_node.core import add_checkpoint, checkpoint, cosignature, merkle, tree_head
 from rtgf_node.core.add_checkpoint import AddCheckpoint
 from rtgf_node.core.cosignature import witness_key
-from tests.nodes import PATIENCE_SECONDS, Reply, TestNode
+from tests.nodes import Reply, TestNode
+from tests.processes import until
 
 TESSERA = "example.com/log/testdata"
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what another process is about to do."""
-    late = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < late, "it never happened"
-        time.sleep(0.05)
 
 
 def open_to_neighbours(node: TestNode) -> None:
